@@ -1,0 +1,1 @@
+"""xFlow turns parquet on S3 into audited predictions."""

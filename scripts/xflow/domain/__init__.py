@@ -1,0 +1,1 @@
+"""Pure modelling and data rules: no I/O, no clock, no environment."""

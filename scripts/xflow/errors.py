@@ -1,0 +1,77 @@
+"""Every error that xFlow raises on purpose.
+
+::
+
+    XflowError
+    ├── Retryable                 the same call may succeed later
+    │   ├── ServiceUnavailable    a store or server did not answer
+    │   └── InputChanged          an input object was replaced while the run read it
+    └── Permanent                 the same call fails again until somebody acts
+        ├── ConfigInvalid         a pipeline's YAML, a parameter or a setting is wrong
+        ├── InputMissing          no such object, or an empty one
+        ├── InputUnreadable       not parquet, or columns are absent or of the wrong type
+        ├── ContractViolated      too large a share of the rows or series was rejected
+        ├── FeatureSetMissing     a feature set is absent, not ready or damaged
+        ├── FloorNotBeaten        no candidate beats the floor in the backtest
+        ├── ChampionMissing       no model carries the champion alias
+        ├── ModelIncompatible     the champion cannot forecast this input
+        └── AccessDenied          a store refused the credentials
+
+The DAG layer fails a task without retry on `Permanent` and lets Airflow retry the rest.
+"""
+
+
+class XflowError(Exception):
+    """Root of the errors raised on purpose."""
+
+
+class Retryable(XflowError):
+    """The same call may succeed later."""
+
+
+class ServiceUnavailable(Retryable):
+    """A store or server did not answer, or answered with a fault of its own."""
+
+
+class InputChanged(Retryable):
+    """An input object was replaced between two reads of one run."""
+
+
+class Permanent(XflowError):
+    """The same call fails again until somebody changes the input or the configuration."""
+
+
+class ConfigInvalid(Permanent):
+    """A pipeline's YAML, a parameter or a setting is missing or wrong."""
+
+
+class InputMissing(Permanent):
+    """The input object does not exist or holds no rows."""
+
+
+class InputUnreadable(Permanent):
+    """The input object is not parquet, or lacks a column, or has one of a wrong type."""
+
+
+class ContractViolated(Permanent):
+    """More rows were rejected than the pipeline tolerates, or none are left."""
+
+
+class FeatureSetMissing(Permanent):
+    """The feature set is absent, not marked ready, or does not match its checksum."""
+
+
+class FloorNotBeaten(Permanent):
+    """No candidate beats the floor in the backtest."""
+
+
+class ChampionMissing(Permanent):
+    """No registered model version carries the champion alias."""
+
+
+class ModelIncompatible(Permanent):
+    """The champion was made for another frequency or other columns."""
+
+
+class AccessDenied(Permanent):
+    """A store refused the credentials or the right to do this."""

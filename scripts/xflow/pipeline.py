@@ -1,0 +1,174 @@
+"""A pipeline's YAML file as a frozen, checked configuration. One file is one pipeline."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from xflow.errors import ConfigInvalid
+from xflow.schema import IDENTIFIER, RESERVED
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(_Section):
+    """Names that the input's columns carry in its parquet objects."""
+
+    series_id: str = "series_id"
+    timestamp: str = "timestamp"
+    value: str = "value"
+
+
+class Input(_Section):
+    """Where the input lies and what its columns are called.
+
+    `train` and `predict` are ``s3://`` URIs, or keys in the default bucket, of one parquet object
+    or of a prefix (ending in ``/``) of several.
+    """
+
+    train: str
+    predict: str
+    columns: Columns = Columns()
+    exogenous: tuple[str, ...] = ()
+
+    @field_validator("exogenous")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [n for n in names if not IDENTIFIER.match(n) or n in RESERVED]
+        if wrong or len(set(names)) != len(names):
+            raise ValueError(
+                f"exogenous columns need distinct lower_case names outside {sorted(RESERVED)}: "
+                f"{', '.join(wrong) or names}"
+            )
+        return names
+
+
+class Contract(_Section):
+    """What a row and a series must fulfil.
+
+    Attributes
+    ----------
+    frequency
+        A pandas period alias: ``M``, ``D``, ``h``, ``15min``, ``W-SUN``, ``Q-DEC``, ``Y-DEC``.
+    min_length
+        Shortest series, in steps, up to `as_of`, for train; predict takes any.
+    max_gap
+        Longest run of missing steps that is filled by linear interpolation; a longer gap rejects
+        the series.
+    max_rejected
+        Largest share of rejected rows, 0 to 1, that a run tolerates.
+    """
+
+    frequency: str
+    min_length: int = Field(default=3, ge=3)
+    max_gap: int = Field(default=0, ge=0)
+    max_rejected: float = Field(default=0.05, ge=0, le=1)
+
+
+class Candidate(_Section):
+    """A model to tune: fixed `params`, and a `search` space of ``name: [low, high]`` or choices."""
+
+    name: str
+    kind: str
+    params: dict[str, Any] = {}
+    search: dict[str, Any] = {}
+
+
+class Model(_Section):
+    """How the models are made, judged and used.
+
+    `origin` says where a forecast starts: after each series' own last value, or after `as_of` for
+    all of them.
+    """
+
+    seasonality: int = Field(ge=1)
+    horizon: int = Field(ge=1)
+    origin: Literal["series_end", "as_of"] = "series_end"
+    metric: Literal["mase", "smape", "mae", "rmse"] = "mase"
+    folds: int = Field(default=2, ge=1)
+    min_train: int = Field(default=0, ge=0)
+    trials: int = Field(default=8, ge=1, le=1000)
+    seed: int = 0
+    levels: tuple[float, ...] = (0.8, 0.95)
+    floor: str = "seasonal_naive"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    candidates: tuple[Candidate, ...]
+
+    @field_validator("levels")
+    @classmethod
+    def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        percent = [round(level * 100) for level in levels]
+        if not levels or any(not 0 < p < 100 for p in percent) or len(set(percent)) != len(percent):
+            raise ValueError("levels must be distinct whole percentages between 0 and 1, as [0.8, 0.95]")
+        return levels
+
+    @model_validator(mode="after")
+    def _candidates(self) -> "Model":
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"candidates need distinct names: {names}")
+        if self.floor not in names:
+            raise ValueError(f"floor {self.floor!r} is not among the candidates {names}")
+        return self
+
+
+class Pipeline(_Section):
+    """One pipeline: its input, contract, model and schedule."""
+
+    pipeline: str
+    description: str
+    schedule: str | None = None
+    tags: tuple[str, ...] = ()
+    input: Input
+    contract: Contract
+    model: Model
+
+    @field_validator("pipeline")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not IDENTIFIER.match(name) or len(name) > 40:
+            raise ValueError("a pipeline's name is at most 40 lower-case letters, digits and _, as tourism_monthly")
+        return name
+
+    @cached_property
+    def name(self) -> str:
+        """The pipeline's name, also that of its registered model and prefix of its DAGs."""
+        return self.pipeline
+
+
+def load(path: Path) -> Pipeline:
+    """Read and check one pipeline file.
+
+    Raises
+    ------
+    ConfigInvalid
+        The file is absent, is not YAML, or breaks the schema; the message names every field.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigInvalid(f"pipeline {path.stem}: no file {path}. {_choices(path.parent)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"pipeline file {path}: not YAML: {error}") from error
+    try:
+        loaded = Pipeline.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigInvalid(f"pipeline file {path}: {faults}") from error
+    if loaded.pipeline != path.stem:
+        raise ConfigInvalid(f"pipeline file {path}: pipeline is {loaded.pipeline!r}, but the file is {path.stem!r}")
+    return loaded
+
+
+def load_all(folder: Path) -> list[Pipeline]:
+    """Read every ``*.yaml`` of a folder, sorted by name."""
+    return [load(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def _choices(folder: Path) -> str:
+    names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    return f"There are: {names}." if names else f"There are no pipeline files in {folder}."

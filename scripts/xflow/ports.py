@@ -1,0 +1,167 @@
+"""The narrow ports through which steps reach the outside world.
+
+Adapters map every driver error to `xflow.errors` at this boundary. `xflow.adapters.memory` holds a
+fake of each port; one contract suite runs over the fakes and the real services.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xflow.refs import FeatureSetRef, ModelVersionRef, ObjectRef, RunKey, TableLoad
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from xflow.domain.forecaster import Forecaster
+
+
+class ObjectStore(Protocol):
+    """Objects on S3. A `location` is an ``s3://bucket/key`` URI or a key in the default bucket."""
+
+    def uri(self, location: str) -> str:
+        """Return the full ``s3://`` URI of a location."""
+
+    def list(self, location: str) -> list[ObjectRef]:
+        """Return the objects of a location, sorted by URI: one object, or all below a prefix ending in ``/``.
+
+        Names whose last part starts with ``_`` or ``.`` are left out. Raises `InputMissing` when
+        there are none.
+        """
+
+    def download(self, ref: ObjectRef, target: Path) -> ObjectRef:
+        """Stream an object to a file; return its reference with `sha256` and `size` filled.
+
+        Raises `InputChanged` when the object's etag is no longer that of `ref`, or its sha256
+        differs from a given one, and `InputMissing` when it is gone.
+        """
+
+    def get(self, ref: ObjectRef) -> bytes:
+        """Return a small object's bytes, checked like `download`."""
+
+    def put(self, location: str, data: bytes | Path) -> ObjectRef:
+        """Write an object from bytes or from a file; it appears whole or not at all."""
+
+    def delete(self, prefix: str) -> None:
+        """Delete every object below a prefix; its manifest, when there is one, goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows for one table as a stream of Arrow batches, all of one schema.
+
+    `table` is a name inside the schema ``mart``: ``<pipeline>_input``, ``<pipeline>_prediction`` or
+    ``rejected_row``.
+    """
+
+    table: str
+    schema: "pa.Schema"
+    batches: "Iterable[pa.RecordBatch]"
+
+
+class Mart(Protocol):
+    """Mart tables and the run ledger in Greenplum."""
+
+    def prepare(self, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> None:
+        """Create schema, tables and the lineage view when they are absent.
+
+        Raises `ConfigInvalid` when a table exists with other columns.
+        """
+
+    def start_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
+        """Write or reset the ledger row of a run: state ``running``, no figures but `facts`."""
+
+    def load(self, key: RunKey, tables: Sequence[TableRows], facts: Mapping[str, Any]) -> list[TableLoad]:
+        """Replace this run's rows in `tables` and update its ledger row, in one transaction.
+
+        Streams the batches through COPY; on any error nothing of it is kept.
+        """
+
+    def note_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
+        """Update columns of the ledger row (`state`, `message`, `rows_out`, `metrics`, ...)."""
+
+    def run(self, key: RunKey) -> dict[str, Any] | None:
+        """Return the ledger row, or None."""
+
+    def count(self, key: RunKey, table: str) -> int:
+        """Return how many rows of a table carry this run's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesBlock:
+    """One series as it lies in the feature store.
+
+    Attributes
+    ----------
+    series_id
+        Name of the series.
+    start
+        Period ordinal of the first value.
+    values
+        float64, shape (n,): finite, without gaps.
+    exogenous
+        float64, shape (n + known future steps, k).
+    origin_row_id
+        Row id of the last input row behind `values`.
+    """
+
+    series_id: str
+    start: int
+    values: "np.ndarray"
+    exogenous: "np.ndarray"
+    origin_row_id: int
+
+
+class FeatureStore(Protocol):
+    """Feature sets in Tarantool: invisible until marked ready with their count and checksum."""
+
+    def write(self, key: RunKey, facts: Mapping[str, str], series: Iterable[SeriesBlock]) -> FeatureSetRef:
+        """Write a feature set under the run's key and mark it ready; an earlier one of that key is replaced.
+
+        `facts` (frequency, exogenous names, ...) are kept beside it.
+        """
+
+    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
+        """Return the facts and the series, sorted by series id.
+
+        Raises `FeatureSetMissing` when the set is absent or not ready, and, at the end of the
+        stream, when count or checksum differ from `ref`.
+        """
+
+    def purge(self, pipeline: str, keep: int) -> int:
+        """Delete all but the `keep` newest ready sets of a pipeline, and its unfinished sets older than those."""
+
+
+Figure = Callable[[], Any]
+
+
+class ModelRegistry(Protocol):
+    """Experiments, models and aliases in MLflow."""
+
+    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """Return the id of the MLflow run that belongs to a run key, made when absent."""
+
+    def log_candidate(self, run_id: str, name: str, params: Mapping[str, Any], metrics: Mapping[str, float],
+                      fold_metrics: Sequence[Mapping[str, float]]) -> None:
+        """Log one candidate as a child run; repeating it replaces the child."""
+
+    def log_model(self, run_id: str, model: "Forecaster", example: Any, metrics: Mapping[str, float],
+                  figures: Mapping[str, Any], documents: Mapping[str, Any]) -> str:
+        """Log a fitted model with signature, example, pictures and JSON documents; return its URI."""
+
+    def register(self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersionRef:
+        """Register a logged model once; a version that already belongs to the run is returned."""
+
+    def champion(self, name: str) -> ModelVersionRef | None:
+        """Return the version that carries the champion alias, or None."""
+
+    def load(self, version: ModelVersionRef) -> "Forecaster":
+        """Return the fitted model of a version."""
+
+    def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
+        """Move ``champion`` to a version, and ``previous`` to the one that had it."""
+
+    def challenge(self, version: ModelVersionRef, reason: str, figures: Mapping[str, float]) -> None:
+        """Mark a version as the challenger and write down what was decided about it."""

@@ -1,0 +1,178 @@
+"""Small typed references that steps hand to one another (never frames).
+
+Every reference is a frozen pydantic model: `model_dump(mode="json")` travels through XCom,
+`model_validate` brings it back.
+"""
+
+import hashlib
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Ref(BaseModel):
+    """Base of all references: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunKey(Ref):
+    """What identifies a run everywhere it leaves a trace.
+
+    Attributes
+    ----------
+    pipeline, kind, run_id
+        For example ``tourism_monthly``, ``train`` and Airflow's run id.
+    """
+
+    pipeline: str
+    kind: Literal["train", "predict"]
+    run_id: str
+
+    @property
+    def slug(self) -> str:
+        """The run id as a name that is safe in paths, unique among all run ids."""
+        safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.run_id)[:80]
+        if safe == self.run_id and safe.strip("."):
+            return safe
+        return f"{safe}-{hashlib.sha256(self.run_id.encode()).hexdigest()[:8]}"
+
+    def __str__(self) -> str:
+        """Return ``pipeline/kind/slug``, the form stored in every table."""
+        return f"{self.pipeline}/{self.kind}/{self.slug}"
+
+    @property
+    def work_prefix(self) -> str:
+        """Prefix of the objects that steps of this run leave for later steps."""
+        return f"runs/{self}/"
+
+
+class ObjectRef(Ref):
+    """One object on S3, pinned to the content that was read."""
+
+    uri: str
+    etag: str
+    size: int
+    sha256: str = ""
+    rows: int = 0
+
+
+class CheckedInput(Ref):
+    """An input that passed the contract, with the verdict of every row.
+
+    Attributes
+    ----------
+    objects
+        The input's objects in reading order; a row's id is its position in their concatenation.
+    verdict
+        Object with one rule code a row (0: accepted).
+    rows_in, rows_accepted, rows_rejected
+        ``rows_in == rows_accepted + rows_rejected``.
+    rejected_by_rule
+        Rejected rows by rule name.
+    series_accepted
+        Number of series with at least one accepted row.
+    as_of
+        ISO timestamp up to which values may be used (inclusive).
+    """
+
+    objects: tuple[ObjectRef, ...]
+    verdict: ObjectRef
+    rows_in: int
+    rows_accepted: int
+    rows_rejected: int
+    rejected_by_rule: dict[str, int] = {}
+    series_accepted: int
+    as_of: str
+
+
+class TableLoad(Ref):
+    """Rows that a run wrote to one table."""
+
+    table: str
+    rows: int
+
+
+class FeatureSetRef(Ref):
+    """A feature set that was marked ready in Tarantool."""
+
+    id: str
+    series: int
+    rows: int
+    checksum: str
+
+
+class FoldPlan(Ref):
+    """How a panel is split: a holdout of `horizon` steps, and rolling-origin folds before it."""
+
+    feature_set: FeatureSetRef
+    horizon: int
+    folds: int
+    min_train: int
+    trials: int
+    holdout_hash: str
+    series_scored: int
+
+
+class CandidateScore(Ref):
+    """One tuned candidate and its backtest."""
+
+    name: str
+    kind: str
+    params: dict[str, object]
+    metrics: dict[str, float]
+    fold_metrics: tuple[dict[str, float], ...]
+    oof: ObjectRef
+    seconds: float
+
+
+class Selection(Ref):
+    """The candidates that make up the model, with their weights, and the floor they had to beat."""
+
+    members: tuple[CandidateScore, ...]
+    weights: tuple[float, ...]
+    metric: str
+    score: float
+    floor: str
+    floor_score: float
+    scores: dict[str, float]
+
+
+class FittedModel(Ref):
+    """A model logged to MLflow, not yet registered."""
+
+    mlflow_run_id: str
+    model_uri: str
+    metrics: dict[str, float]
+
+
+class ModelVersionRef(Ref):
+    """A registered model version."""
+
+    name: str
+    version: str
+    mlflow_run_id: str
+    metrics: dict[str, float] = {}
+
+
+class Promotion(Ref):
+    """What was decided about a new model version, and why."""
+
+    name: str
+    version: str
+    champion: str
+    promoted: bool
+    reason: str
+    figures: dict[str, float] = {}
+
+
+class PredictionRef(Ref):
+    """Prediction parquet under a prefix whose manifest was written last."""
+
+    prefix: str
+    manifest: ObjectRef
+    rows: int
+    series: int
+    model_name: str
+    model_version: str

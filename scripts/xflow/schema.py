@@ -1,0 +1,77 @@
+"""Column names and Arrow schemas shared by steps and adapters."""
+
+import re
+
+import pyarrow as pa
+
+SERIES_ID = "series_id"
+TIMESTAMP = "timestamp"
+VALUE = "value"
+ROW_ID = "row_id"
+
+RESERVED = frozenset({SERIES_ID, TIMESTAMP, VALUE, ROW_ID, "run_key"})
+IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+MANIFEST = "_manifest.json"
+MANIFEST_SCHEMA_VERSION = 1
+
+
+def input_schema(exogenous: tuple[str, ...] = ()) -> pa.Schema:
+    """Return the schema of accepted input rows, as the mart stores them.
+
+    Parameters
+    ----------
+    exogenous
+        Names of the exogenous columns, in the order of the pipeline's YAML.
+    """
+    fields = [
+        pa.field(ROW_ID, pa.int64(), nullable=False),
+        pa.field(SERIES_ID, pa.string(), nullable=False),
+        pa.field(TIMESTAMP, pa.timestamp("us"), nullable=False),
+        pa.field(VALUE, pa.float64()),
+    ]
+    return pa.schema(fields + [pa.field(name, pa.float64()) for name in exogenous])
+
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field(ROW_ID, pa.int64(), nullable=False),
+        pa.field(SERIES_ID, pa.string()),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("column_name", pa.string()),
+        pa.field("bad_value", pa.string()),
+        pa.field("source_uri", pa.string(), nullable=False),
+    ]
+)
+
+
+def bound_names(levels: tuple[float, ...]) -> list[str]:
+    """Return ``lower_80, upper_80, ...`` for interval levels such as 0.8."""
+    return [f"{side}_{round(level * 100)}" for level in levels for side in ("lower", "upper")]
+
+
+def prediction_schema(levels: tuple[float, ...]) -> pa.Schema:
+    """Return the schema of prediction parquet and of the output mart.
+
+    Parameters
+    ----------
+    levels
+        Nominal coverages of the prediction intervals, for example ``(0.8, 0.95)``.
+
+    Notes
+    -----
+    `input_row_id` is the row id of the series' origin: the last input row that the forecast was
+    allowed to see. `step` counts from 1.
+    """
+    fields = [
+        pa.field("prediction_id", pa.string(), nullable=False),
+        pa.field(SERIES_ID, pa.string(), nullable=False),
+        pa.field(TIMESTAMP, pa.timestamp("us"), nullable=False),
+        pa.field("step", pa.int32(), nullable=False),
+        pa.field("forecast", pa.float64(), nullable=False),
+        *[pa.field(name, pa.float64(), nullable=False) for name in bound_names(levels)],
+        pa.field("model_name", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("input_row_id", pa.int64(), nullable=False),
+    ]
+    return pa.schema(fields)

@@ -1,0 +1,86 @@
+"""Where the services are and how to sign in. The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from xflow.errors import ConfigInvalid
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses and credentials of the five services.
+
+    Attributes hold the values of the environment variables named in `ENVIRONMENT`. Secrets do not
+    show in `repr`.
+    """
+
+    s3_endpoint: str
+    s3_bucket: str
+    s3_access_key: str
+    s3_secret_key: str = field(repr=False)
+    greenplum_dsn: str = field(repr=False)
+    tarantool_uri: str = field(repr=False)
+    mlflow_uri: str
+    mlflow_username: str
+    mlflow_password: str = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from the environment.
+
+        Parameters
+        ----------
+        environment
+            The variables; `os.environ` over the repository's ``.env`` when left out.
+
+        Raises
+        ------
+        ConfigInvalid
+            When a variable is missing or empty; the message names all of them.
+        """
+        found = {**read_env_file(env_file()), **os.environ} if environment is None else environment
+        missing = [name for name in ENVIRONMENT.values() if not found.get(name)]
+        if missing:
+            raise ConfigInvalid(
+                f"settings: {', '.join(missing)} not set. Start the stack with ./start.sh up, "
+                "or set the variables listed in .env.example."
+            )
+        return cls(**{attribute: found[name] for attribute, name in ENVIRONMENT.items()})
+
+
+ENVIRONMENT = {
+    "s3_endpoint": "XFLOW_S3_ENDPOINT",
+    "s3_bucket": "XFLOW_S3_BUCKET",
+    "s3_access_key": "AWS_ACCESS_KEY_ID",
+    "s3_secret_key": "AWS_SECRET_ACCESS_KEY",
+    "greenplum_dsn": "XFLOW_GREENPLUM_DSN",
+    "tarantool_uri": "XFLOW_TARANTOOL_URI",
+    "mlflow_uri": "MLFLOW_TRACKING_URI",
+    "mlflow_username": "MLFLOW_TRACKING_USERNAME",
+    "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
+}
+assert set(ENVIRONMENT) == {f.name for f in fields(Settings)}
+
+
+def env_file() -> Path:
+    """Return the path of the generated ``.env`` (``XFLOW_ENV_FILE`` moves it)."""
+    return Path(os.environ.get("XFLOW_ENV_FILE") or REPOSITORY / ".env")
+
+
+def pipelines_folder() -> Path:
+    """Return the folder of pipeline YAML files (``XFLOW_PIPELINES`` moves it)."""
+    return Path(os.environ.get("XFLOW_PIPELINES") or REPOSITORY / "dags" / "pipelines")
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read ``NAME=value`` lines; comments and blank lines are skipped, quotes are stripped."""
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.removeprefix("export ").strip(): value.strip().strip("'\"") for name, _, value in pairs}

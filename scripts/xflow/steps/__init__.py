@@ -1,0 +1,1 @@
+"""Use cases, one a file; everything outside is reached through a port."""
