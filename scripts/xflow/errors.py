@@ -13,7 +13,8 @@
         ├── ContractViolated      too large a share of the rows or series was rejected
         ├── FeatureSetMissing     a feature set is absent, not ready or damaged
         ├── FloorNotBeaten        no candidate beats the floor in the backtest
-        ├── ChampionMissing       no model carries the champion alias
+        ├── ModelMissing          no such model, version or run in the registry
+        │   └── ChampionMissing   no model carries the champion alias
         ├── ModelIncompatible     the champion cannot forecast this input
         └── AccessDenied          a store refused the credentials
 
@@ -65,7 +66,11 @@ class FloorNotBeaten(Permanent):
     """No candidate beats the floor in the backtest."""
 
 
-class ChampionMissing(Permanent):
+class ModelMissing(Permanent):
+    """The registry knows no such model, version or run."""
+
+
+class ChampionMissing(ModelMissing):
     """No registered model version carries the champion alias."""
 
 

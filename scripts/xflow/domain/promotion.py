@@ -1,0 +1,52 @@
+"""Whether a new model version replaces the champion."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict on a challenger, with the figures it rests on."""
+
+    promote: bool
+    reason: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> Decision:
+    """Decide whether the challenger becomes the champion.
+
+    Parameters
+    ----------
+    champion, challenger
+        Error of each holdout series, shape (n,), in the same order, lower is better. NaN marks a
+        series that cannot be scored and is left out of both. `champion` is None when there is none.
+    metric
+        Name of the error, for the reason.
+
+    Returns
+    -------
+    Decision
+        `promote` is true for a first model, and for a challenger whose mean error over the series
+        that both scored is lower; a tie keeps the champion.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or no series was scored by both.
+    """
+    if champion is None:
+        score = float(np.nanmean(challenger))
+        return Decision(True, f"first model: holdout {metric} {score:.4f}", {"challenger": score})
+    if champion.shape != challenger.shape:
+        raise ValueError(f"champion scored {champion.shape} series, challenger {challenger.shape}")
+    both = np.isfinite(champion) & np.isfinite(challenger)
+    if not both.any():
+        raise ValueError("no holdout series was scored by both models")
+    old, new = float(champion[both].mean()), float(challenger[both].mean())
+    figures = {"champion": old, "challenger": new, "difference": new - old, "series": float(both.sum())}
+    compared = f"holdout {metric} {new:.4f} against the champion's {old:.4f} on {both.sum()} series"
+    if new < old:
+        return Decision(True, f"better: {compared}", figures)
+    return Decision(False, f"not better, the champion stays: {compared}", figures)
