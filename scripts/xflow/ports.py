@@ -143,12 +143,25 @@ class ModelRegistry(Protocol):
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """Return the id of the MLflow run that belongs to a run key, made when absent."""
 
-    def log_candidate(self, run_id: str, name: str, params: Mapping[str, Any], metrics: Mapping[str, float],
-                      fold_metrics: Sequence[Mapping[str, float]]) -> None:
+    def log_candidate(
+        self,
+        run_id: str,
+        name: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        fold_metrics: Sequence[Mapping[str, float]],
+    ) -> None:
         """Log one candidate as a child run; repeating it replaces the child."""
 
-    def log_model(self, run_id: str, model: "Forecaster", example: Any, metrics: Mapping[str, float],
-                  figures: Mapping[str, Any], documents: Mapping[str, Any]) -> str:
+    def log_model(
+        self,
+        run_id: str,
+        model: "Forecaster",
+        example: Any,
+        metrics: Mapping[str, float],
+        figures: Mapping[str, Any],
+        documents: Mapping[str, Any],
+    ) -> str:
         """Log a fitted model with signature, example, pictures and JSON documents; return its URI."""
 
     def register(self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersionRef:

@@ -10,7 +10,6 @@ from xflow.errors import ConfigInvalid
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Addresses and credentials of the five services.

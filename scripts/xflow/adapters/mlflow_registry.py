@@ -24,8 +24,22 @@ if TYPE_CHECKING:
 
 RUN_KEY = "xflow.run_key"
 MODEL_URI = "xflow.model_uri"
-REQUIREMENTS = ("xgboost", "ts-etna", "statsforecast", "scikit-learn", "pandas", "numpy", "pyarrow", "pydantic", "pyyaml")
-HTTP = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+REQUIREMENTS = (
+    "xgboost",
+    "ts-etna",
+    "statsforecast",
+    "scikit-learn",
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+)
+HTTP = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 class MlflowRegistry:
@@ -207,7 +221,9 @@ def _mapped(uri: str) -> Iterator[None]:
         if isinstance(error.__cause__, RequestException) or "API request to" in str(error):
             raise ServiceUnavailable(f"MLflow at {uri} does not answer: {error}. Is the server up?") from error
         if status in (401, 403):
-            raise AccessDenied(f"MLflow at {uri} refused the user: check MLFLOW_TRACKING_USERNAME and password") from error
+            raise AccessDenied(
+                f"MLflow at {uri} refused the user: check MLFLOW_TRACKING_USERNAME and password"
+            ) from error
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise ModelMissing(f"MLflow at {uri}: {error.message}") from error
         if status >= 500 or status == 429:

@@ -1,0 +1,35 @@
+# Every target runs in the environment that uv.lock pins. `make test` needs nothing but a Debian
+# or Ubuntu machine with Python 3.12: it installs the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+RUN := .venv/bin/
+
+.PHONY: help setup check test bench bench-accuracy fmt
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: ## Install the servers and the Python environment, with development tools
+	./start.sh install --dev
+
+check: setup ## Lint, types, import layers, lock
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)mypy
+	$(RUN)lint-imports
+	uv lock --check
+
+test: setup ## Every test: unit, contract, DAGs, end to end
+	$(RUN)pytest
+
+bench: setup ## Speed, each figure as a ratio in one run, and peak memory
+	$(PYTHON) research/bench.py
+
+bench-accuracy: setup ## Accuracy beside the published tables of Tourism, M3 and M4
+	$(PYTHON) research/bench_accuracy.py
+
+fmt: ## Format and apply safe fixes
+	$(RUN)ruff format .
+	$(RUN)ruff check --fix .

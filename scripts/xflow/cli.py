@@ -1,0 +1,165 @@
+"""The command line: the same steps as the DAG tasks, without Airflow."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from xflow import pipeline as pipelines
+from xflow.errors import XflowError
+from xflow.refs import RunKey
+from xflow.runner import Json, Runner, check_parameters
+from xflow.settings import Settings, pipelines_folder
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(stderr=True)
+
+Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly.")]
+InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
+AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; default: the pipeline's.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Tuning trials a candidate; default: the pipeline's.")]
+RunId = Annotated[str | None, typer.Option(help="Id of the run; repeating one replaces what it wrote.")]
+
+
+@app.command()
+def train(
+    name: Name,
+    input_uri: InputUri = None,
+    as_of: AsOf = None,
+    horizon: Horizon = None,
+    trials: Trials = None,
+    run_id: RunId = None,
+) -> None:
+    """Tune, train, register and judge a model of one pipeline."""
+    with _reported(), _Steps(_runner(name, "train", run_id)) as steps:
+        check_parameters(horizon, trials)
+        run = steps.runner
+        checked = steps.call("check contract", run.check_contract, input_uri, as_of)
+        steps.call("load mart", run.load_mart, checked)
+        features = steps.call("write features", run.write_features, checked)
+        plan = steps.call("plan folds", run.plan, features, checked, horizon, trials)
+        scores = [steps.call(f"tune {candidate}", run.tune, plan, candidate) for candidate in run.candidates()]
+        selection = steps.call("select", run.select, plan, scores)
+        fitted = steps.call("fit", run.fit, plan, selection)
+        version = steps.call("register", run.register, plan, fitted)
+        promotion = steps.call("judge and promote", run.promote, plan, version)
+    _print_rows(checked)
+    _print("Backtest", {**selection["scores"], "selected model": selection["score"]}, selection["metric"])
+    _print("Holdout", fitted["metrics"], "figure")
+    verdict = "promoted" if promotion["promoted"] else "not promoted"
+    print(f"{promotion['name']} version {promotion['version']} {verdict}: {promotion['reason']}")
+
+
+@app.command()
+def predict(
+    name: Name,
+    input_uri: InputUri = None,
+    as_of: AsOf = None,
+    horizon: Horizon = None,
+    run_id: RunId = None,
+) -> None:
+    """Forecast with the champion and write parquet to S3."""
+    with _reported(), _Steps(_runner(name, "predict", run_id)) as steps:
+        check_parameters(horizon, None)
+        run = steps.runner
+        checked = steps.call("check contract", run.check_contract, input_uri, as_of)
+        steps.call("load mart", run.load_mart, checked)
+        features = steps.call("write features", run.write_features, checked)
+        predictions = steps.call("forecast", run.forecast, features, checked, horizon)
+        steps.call("load predictions", run.load_predictions, predictions)
+    _print_rows(checked)
+    champion = f"{predictions['model_name']} version {predictions['model_version']}"
+    print(f"{predictions['rows']} forecasts of {predictions['series']} series by {champion}: {predictions['prefix']}")
+
+
+@app.command()
+def sample(name: Name) -> None:
+    """Write a pipeline's sample input, for train and for predict, to S3."""
+    from xflow.sample import write_sample
+
+    with _reported():
+        runner = _runner(name, "train", "sample")
+        for written in write_sample(runner.pipeline, runner.store):
+            print(f"{written.uri}: {written.rows} rows, {written.size} bytes")
+
+
+@app.command(name="list")
+def list_pipelines() -> None:
+    """Check every pipeline file and list the pipelines."""
+    with _reported():
+        for found in pipelines.load_all(pipelines_folder()):
+            print(f"{found.name}: {found.description}")
+
+
+def _runner(name: str, kind: Any, run_id: str | None) -> Runner:
+    config = pipelines.load(pipelines_folder() / f"{name}.yaml")
+    key = RunKey(pipeline=name, kind=kind, run_id=run_id or f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    return Runner(Settings.from_env(), config, key)
+
+
+class _Steps:
+    """Runs a run's steps under one progress display."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> "_Steps":
+        console.print(f"run [bold]{self.runner.key}[/]", highlight=False)
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def call(self, title: str, step: Callable[..., Json], *args: Any) -> Json:
+        """Run one step and show its progress."""
+        bar = self._progress.add_task(title, total=1)
+        self.runner.progress = lambda done, total: self._progress.update(bar, completed=done, total=total)
+        result = step(*args)
+        total = self._progress.tasks[bar].total
+        self._progress.update(bar, completed=total)
+        return result
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn the errors that xFlow raises on purpose into one line and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    try:
+        yield
+    except XflowError as error:
+        console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False, markup=True)
+        raise typer.Exit(1) from error
+
+
+def _print_rows(checked: Json) -> None:
+    rules = ", ".join(f"{rule} {count}" for rule, count in checked["rejected_by_rule"].items())
+    rejected = f"{checked['rows_rejected']} rejected" + (f" ({rules})" if rules else "")
+    print(f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}")
+
+
+def _print(title: str, figures: dict[str, float], unit: str) -> None:
+    table = Table("", unit, title=title, title_justify="left")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,127 @@
+"""Pictures of a forecasting model for people: forecasts, errors by horizon, residuals, candidates."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xflow.domain.panel import Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xflow.domain.forecaster import Forecast
+
+BLUE, ORANGE, GREY = "#1f6fb4", "#d9730d", "#6b7280"
+
+
+def forecast_against_actual(
+    history: Panel, actual: np.ndarray, forecast: "Forecast", levels: tuple[float, ...], errors: np.ndarray
+) -> "Figure":
+    """Draw six series, from the best to the worst forecast, with their intervals.
+
+    Parameters
+    ----------
+    history
+        What the model saw; the last four horizons of it are drawn.
+    actual
+        Holdout values, shape (n, horizon).
+    forecast
+        The model's forecast of them.
+    levels
+        Nominal coverages of the intervals, in the order of ``forecast.bounds``.
+    errors
+        Error of each series, shape (n,); it orders the series.
+    """
+    order = np.argsort(np.where(np.isfinite(errors), errors, np.inf), kind="stable")
+    scored = order[: max(int(np.isfinite(errors).sum()), 1)]
+    chosen = scored[np.unique(np.linspace(0, len(scored) - 1, 6).astype(int))]
+    horizon = actual.shape[1]
+    figure, axes = _grid(len(chosen))
+    for ax, i in zip(axes, chosen, strict=True):
+        past = history.series(int(i))[-4 * horizon :]
+        times = history.timestamps(int(i))[-len(past) :]
+        future = history.future_timestamps(horizon)[i]
+        for k, level in reversed(list(enumerate(levels))):
+            low, high = forecast.bounds[2 * k][i], forecast.bounds[2 * k + 1][i]
+            ax.fill_between(future, low, high, color=BLUE, alpha=0.28 - 0.1 * k, lw=0, label=f"{level:.0%} interval")
+        ax.plot(times, past, color=GREY, lw=1, label="history")
+        ax.plot(future, actual[i], color="black", lw=1.2, label="actual")
+        ax.plot(future, forecast.mean[i], color=BLUE, lw=1.4, label="forecast")
+        ax.set_title(f"{history.ids[i]}   error {errors[i]:.2f}", fontsize=9, loc="left")
+        ax.tick_params(labelsize=7)
+        ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
+    axes[0].legend(fontsize=7, frameon=False)
+    figure.suptitle("Forecast against actual on the holdout, from the best series to the worst", fontsize=11)
+    return figure
+
+
+def error_by_horizon(actual: np.ndarray, forecast: np.ndarray, floor: np.ndarray, scale: np.ndarray) -> "Figure":
+    """Draw the scaled absolute error of model and floor, averaged over the series, by step.
+
+    All arrays have shape (n, horizon), `scale` has shape (n,): each series' in-sample seasonal
+    naive error, as in MASE.
+    """
+    figure, (ax,) = _grid(1, size=(8, 4))
+    steps = np.arange(1, actual.shape[1] + 1)
+    for values, name, colour in ((floor, "floor: seasonal naive", GREY), (forecast, "model", BLUE)):
+        ax.plot(
+            steps, np.nanmean(np.abs(actual - values) / scale[:, None], axis=0), label=name, color=colour, marker="."
+        )
+    ax.set(xlabel="step of the horizon", ylabel="mean scaled absolute error", title="Error by horizon (holdout)")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False)
+    return figure
+
+
+def residuals(actual: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> "Figure":
+    """Draw the distribution of scaled residuals, and their median and 80 % band by step."""
+    scaled = (actual - forecast) / scale[:, None]
+    figure, (left, right) = _grid(2, size=(10, 4))
+    shown = scaled[np.isfinite(scaled)]
+    limit = max(float(np.quantile(np.abs(shown), 0.99)), 1e-9)
+    left.hist(np.clip(shown, -limit, limit), bins=60, color=BLUE)
+    left.axvline(0, color="black", lw=0.8)
+    left.set(xlabel="(actual - forecast) / scale", ylabel="holdout values", title="Scaled residuals")
+    steps = np.arange(1, actual.shape[1] + 1)
+    low, middle, high = np.nanquantile(scaled, [0.1, 0.5, 0.9], axis=0)
+    right.fill_between(steps, low, high, color=BLUE, alpha=0.25, lw=0, label="10 % to 90 %")
+    right.plot(steps, middle, color=BLUE, label="median")
+    right.axhline(0, color="black", lw=0.8)
+    right.set(xlabel="step of the horizon", title="Residuals by horizon")
+    right.legend(frameon=False)
+    return figure
+
+
+def candidate_scores(scores: dict[str, float], chosen: set[str], floor: str, ensemble: float, metric: str) -> "Figure":
+    """Draw the backtest score of every candidate and of the selected ensemble, lower is better."""
+    rows = sorted({**scores, "selected model": ensemble}.items(), key=lambda item: -item[1])
+    colours = [
+        ORANGE if n == "selected model" else GREY if n == floor else BLUE if n in chosen else "#b9cfe4" for n, _ in rows
+    ]
+    figure, (ax,) = _grid(1, size=(8, 0.5 * len(rows) + 1.4))
+    bars = ax.barh([name for name, _ in rows], [score for _, score in rows], color=colours)
+    ax.bar_label(bars, fmt="%.3f", padding=3, fontsize=8)
+    ax.margins(x=0.12)
+    ax.set(xlabel=f"backtest {metric} (lower is better)", title="Candidates: members blue, floor grey, selected orange")
+    return figure
+
+
+def _grid(count: int, size: tuple[float, float] | None = None) -> "tuple[Figure, list[Axes]]":
+    from matplotlib.figure import Figure
+
+    columns = 1 if count == 1 else 2
+    rows = -(-count // columns)
+    figure = Figure(figsize=size or (11, 2.6 * rows + 0.6), layout="constrained", dpi=120)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    for ax in axes[:count]:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes[:count]
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = 0.15 * (high - low) or 1.0
+    return low - margin, high + margin

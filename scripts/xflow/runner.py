@@ -1,0 +1,297 @@
+"""Composition root: settings become adapters, and one step runs with them.
+
+Every step takes and returns plain JSON values, so that a DAG task and the command line call the
+same methods. Heavy packages are imported by the step that needs them.
+"""
+
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from xflow import refs
+from xflow.errors import ConfigInvalid, XflowError
+from xflow.pipeline import Pipeline
+from xflow.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from xflow.adapters.greenplum import GreenplumMart
+    from xflow.adapters.mlflow_registry import MlflowRegistry
+    from xflow.adapters.s3 import S3Store
+    from xflow.adapters.tarantool import TarantoolFeatures
+
+log = logging.getLogger("xflow")
+
+Json = dict[str, Any]
+Progress = Callable[[int, int], None]
+FEATURE_SETS_KEPT = 5
+
+
+class Runner:
+    """Runs the steps of one run of one pipeline.
+
+    Parameters
+    ----------
+    settings
+        Addresses and credentials.
+    pipeline
+        The pipeline's configuration.
+    key
+        The run's key; everything that a step leaves behind carries it.
+    progress
+        Called by long steps with the units done and the units in all.
+    """
+
+    def __init__(
+        self, settings: Settings, pipeline: Pipeline, key: refs.RunKey, progress: Progress | None = None
+    ) -> None:
+        self.settings, self.pipeline, self.key, self.progress = settings, pipeline, key, progress
+
+    @cached_property
+    def store(self) -> "S3Store":
+        """The object store."""
+        from xflow.adapters.s3 import S3Store
+
+        s = self.settings
+        return S3Store(s.s3_endpoint, s.s3_bucket, s.s3_access_key, s.s3_secret_key)
+
+    @cached_property
+    def mart(self) -> "GreenplumMart":
+        """The mart."""
+        from xflow.adapters.greenplum import GreenplumMart
+
+        return GreenplumMart(self.settings.greenplum_dsn)
+
+    @cached_property
+    def features(self) -> "TarantoolFeatures":
+        """The feature store."""
+        from xflow.adapters.tarantool import TarantoolFeatures
+
+        return TarantoolFeatures(self.settings.tarantool_uri)
+
+    @cached_property
+    def registry(self) -> "MlflowRegistry":
+        """The model registry."""
+        from xflow.adapters.mlflow_registry import MlflowRegistry
+
+        s = self.settings
+        return MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password)
+
+    def check_contract(self, input_uri: str | None = None, as_of: str | None = None) -> Json:
+        """Check the input against the contract; return a `CheckedInput`."""
+        from xflow.steps.check_contract import check_contract
+
+        with self._step("check_contract"):
+            location = input_uri or getattr(self.pipeline.input, self.key.kind)
+            self.mart.prepare(self.pipeline.name, self.pipeline.input.exogenous, self.pipeline.model.levels)
+            facts = {"input_uri": self.store.uri(location), "git_commit": git_commit()}
+            self.mart.start_run(self.key, facts)
+            return _dump(check_contract(self.key, self.pipeline, location, as_of, store=self.store, mart=self.mart))
+
+    def load_mart(self, checked: Json) -> Json:
+        """Copy accepted and rejected rows into the mart; return the number of rows by table."""
+        from xflow.steps.load_mart import load_mart
+
+        with self._step("load_mart"):
+            loads = load_mart(self.key, self.pipeline, _checked(checked), store=self.store, mart=self.mart)
+            return {load.table: load.rows for load in loads}
+
+    def write_features(self, checked: Json) -> Json:
+        """Write the feature set and purge old ones; return a `FeatureSetRef`."""
+        from xflow.steps.write_features import write_features
+
+        with self._step("write_features"):
+            written = write_features(
+                self.key, self.pipeline, _checked(checked), store=self.store, features=self.features
+            )
+            self.features.purge(self.pipeline.name, FEATURE_SETS_KEPT)
+            self.mart.note_run(self.key, {"feature_set": written.id})
+            return _dump(written)
+
+    def plan(self, features: Json, checked: Json, horizon: int | None = None, trials: int | None = None) -> Json:
+        """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
+        from xflow.steps.plan import plan
+
+        with self._step("plan"):
+            model = self.pipeline.model
+            made = plan(
+                self.pipeline,
+                _features(features),
+                horizon or model.horizon,
+                trials or model.trials,
+                feature_store=self.features,
+            )
+            return _dump(made)
+
+    def candidates(self) -> list[str]:
+        """Return the names of the candidates to tune."""
+        return [candidate.name for candidate in self.pipeline.model.candidates]
+
+    def tune(self, plan: Json, candidate: str) -> Json:
+        """Tune and backtest one candidate; return a `CandidateScore`."""
+        from xflow.steps.tune import tune
+
+        with self._step(f"tune {candidate}"):
+            return _dump(
+                tune(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    candidate,
+                    store=self.store,
+                    feature_store=self.features,
+                    progress=self.progress,
+                )
+            )
+
+    def select(self, plan: Json, scores: list[Json]) -> Json:
+        """Choose the model's members and hold them against the floor; return a `Selection`."""
+        from xflow.steps.select import select
+
+        with self._step("select"):
+            candidates = [refs.CandidateScore.model_validate(score) for score in scores]
+            return _dump(
+                select(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    candidates,
+                    git_commit(),
+                    store=self.store,
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def fit(self, plan: Json, selection: Json) -> Json:
+        """Fit the selected model and log it with its figures; return a `FittedModel`."""
+        from xflow.steps.fit import fit
+
+        with self._step("fit"):
+            return _dump(
+                fit(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    refs.Selection.model_validate(selection),
+                    git_commit(),
+                    store=self.store,
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def register(self, plan: Json, fitted: Json) -> Json:
+        """Register the fitted model; return a `ModelVersionRef`."""
+        from xflow.steps.promote import register
+
+        with self._step("register"):
+            model = refs.FittedModel.model_validate(fitted)
+            return _dump(register(self.key, self.pipeline, _plan(plan), model, git_commit(), registry=self.registry))
+
+    def promote(self, plan: Json, version: Json) -> Json:
+        """Judge the version beside the champion and move the alias; return a `Promotion`."""
+        from xflow.steps.promote import judge_and_promote
+
+        with self._step("promote"):
+            return _dump(
+                judge_and_promote(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    refs.ModelVersionRef.model_validate(version),
+                    feature_store=self.features,
+                    registry=self.registry,
+                    mart=self.mart,
+                )
+            )
+
+    def forecast(self, features: Json, checked: Json, horizon: int | None = None) -> Json:
+        """Let the champion forecast and write parquet; return a `PredictionRef`."""
+        from xflow.steps.forecast import forecast
+
+        with self._step("forecast"):
+            return _dump(
+                forecast(
+                    self.key,
+                    self.pipeline,
+                    _checked(checked),
+                    _features(features),
+                    horizon or self.pipeline.model.horizon,
+                    git_commit(),
+                    store=self.store,
+                    feature_store=self.features,
+                    registry=self.registry,
+                    progress=self.progress,
+                )
+            )
+
+    def load_predictions(self, predictions: Json) -> Json:
+        """Copy the predictions into the output mart; return the number of rows by table."""
+        from xflow.steps.load_predictions import load_predictions
+
+        with self._step("load_predictions"):
+            made = refs.PredictionRef.model_validate(predictions)
+            load = load_predictions(self.key, self.pipeline, made, store=self.store, mart=self.mart)
+            return {load.table: load.rows}
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        """Log a step with its duration, and leave the reason of a failure in the ledger."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            self._note_failure(name, error)
+            raise
+        log.info("%s: %s took %.3f s", self.key, name, time.monotonic() - started)
+
+    def _note_failure(self, name: str, error: Exception) -> None:
+        try:
+            self.mart.note_run(self.key, {"state": "failed", "message": f"{name}: {type(error).__name__}: {error}"})
+        except XflowError as unreachable:  # the step's own error is what must be seen
+            log.error("%s: the failure of %s could not be noted in the ledger: %s", self.key, name, unreachable)
+
+
+@cache
+def git_commit() -> str:
+    """Return the commit of the code that runs, with ``-dirty`` for local changes; ``unknown`` outside git."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _dump(ref: refs.Ref) -> Json:
+    made: Json = json.loads(ref.model_dump_json())
+    return made
+
+
+def _checked(value: Mapping[str, Any]) -> refs.CheckedInput:
+    return refs.CheckedInput.model_validate(value)
+
+
+def _features(value: Mapping[str, Any]) -> refs.FeatureSetRef:
+    return refs.FeatureSetRef.model_validate(value)
+
+
+def _plan(value: Mapping[str, Any]) -> refs.FoldPlan:
+    return refs.FoldPlan.model_validate(value)
+
+
+def check_parameters(horizon: int | None, trials: int | None) -> None:
+    """Refuse a horizon or a number of trials below 1.
+
+    Raises
+    ------
+    ConfigInvalid
+        The message names the parameter.
+    """
+    for name, value in (("horizon", horizon), ("trials", trials)):
+        if value is not None and value < 1:
+            raise ConfigInvalid(f"{name} must be 1 or more, not {value}")

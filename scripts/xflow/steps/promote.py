@@ -1,0 +1,79 @@
+"""Register a fitted model, judge it beside the champion on one holdout, and move the alias."""
+
+import numpy as np
+
+from xflow.domain import promotion
+from xflow.domain.forecaster import Forecaster
+from xflow.domain.metrics import per_series
+from xflow.domain.panel import Panel
+from xflow.pipeline import Pipeline
+from xflow.ports import FeatureStore, Mart, ModelRegistry
+from xflow.refs import FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey
+from xflow.steps.read_panel import read_panel
+
+
+def register(
+    key: RunKey, pipeline: Pipeline, plan: FoldPlan, fitted: FittedModel, git_commit: str, *, registry: ModelRegistry
+) -> ModelVersionRef:
+    """Register the fitted model as a new version that carries its origin in tags."""
+    tags = {
+        "run_key": str(key),
+        "holdout_hash": plan.holdout_hash,
+        "feature_set": plan.feature_set.id,
+        "git_commit": git_commit,
+    }
+    version = registry.register(pipeline.name, fitted.mlflow_run_id, fitted.model_uri, tags)
+    return version.model_copy(update={"metrics": fitted.metrics})
+
+
+def judge_and_promote(
+    key: RunKey,
+    pipeline: Pipeline,
+    plan: FoldPlan,
+    version: ModelVersionRef,
+    *,
+    feature_store: FeatureStore,
+    registry: ModelRegistry,
+    mart: Mart,
+) -> Promotion:
+    """Score champion and challenger on the plan's holdout, and promote by `promotion.decide`.
+
+    Both models are loaded as registered and forecast the same holdout steps from the same history.
+    A version that is already the champion stays it: a repeated run changes nothing.
+    """
+    champion = registry.champion(pipeline.name)
+    if champion is not None and champion.version == version.version:
+        reason, promoted, figures = "this version is the champion already", True, dict[str, float]()
+    else:
+        panel, _ = read_panel(feature_store, plan.feature_set)
+        old = None if champion is None else _errors(registry.load(champion), panel, plan.horizon, pipeline)
+        new = _errors(registry.load(version), panel, plan.horizon, pipeline)
+        decision = promotion.decide(old, new, pipeline.model.metric)
+        reason, promoted, figures = decision.reason, decision.promote, decision.figures
+        registry.challenge(version, reason, figures)
+        if promoted:
+            registry.promote(version, champion)
+    holder = version if promoted or champion is None else champion
+    facts = {
+        "state": "success",
+        "message": reason,
+        "model_name": version.name,
+        "model_version": version.version,
+        "metrics": {**version.metrics, **figures},
+    }
+    mart.note_run(key, facts)
+    return Promotion(
+        name=version.name,
+        version=version.version,
+        champion=holder.version,
+        promoted=promoted,
+        reason=reason,
+        figures=figures,
+    )
+
+
+def _errors(model: Forecaster, panel: Panel, horizon: int, pipeline: Pipeline) -> np.ndarray:
+    """Return each series' error on the last `horizon` steps, shape (n,)."""
+    history, actual = panel.split_last(horizon)
+    made = model.forecast(history, horizon)
+    return per_series(pipeline.model.metric, actual, made.mean, history, pipeline.model.seasonality)
