@@ -1,0 +1,208 @@
+-- Spaces, functions and grants of the feature store, for Tarantool 2.6 and 3.x. init.lua runs it as
+-- admin at every start, after the user was made and before anybody is listened to.
+--
+-- A feature set is written under a generation of its own. Its row in `feature_set` says `writing`
+-- until one transaction marks it `ready` and drops the ready set that it replaces, so that a reader
+-- sees the old set or the new one and never half of one. An unfinished set belongs to the
+-- session that writes it and goes when that session ends, however it ends.
+
+local USER = 'xflow'
+local BATCH_TUPLES = 1000
+local BATCH_BYTES = 4 * 1024 * 1024
+local WRITING, READY = 'writing', 'ready'
+
+local function create_spaces()
+    box.schema.sequence.create('feature_generation', {if_not_exists = true})
+    local sets = box.schema.space.create('feature_set', {if_not_exists = true})
+    sets:format({
+        {'generation', 'unsigned'},
+        {'id', 'string'},
+        {'pipeline', 'string'},
+        {'written', 'unsigned'}, -- grows with every write: the age of the set
+        {'state', 'string'},
+        {'facts', 'map'},
+        {'series', 'unsigned'},
+        {'rows', 'unsigned'},
+        {'checksum', 'string'},
+    })
+    sets:create_index('generation', {parts = {1, 'unsigned'}, if_not_exists = true})
+    sets:create_index('id', {parts = {2, 'string', 5, 'string', 1, 'unsigned'}, if_not_exists = true})
+    sets:create_index('pipeline', {parts = {3, 'string', 4, 'unsigned'}, if_not_exists = true})
+    -- `values` and `exogenous` are little-endian float64. They are strings because 2.6 turns binary
+    -- arguments of a function into Lua strings and cannot store those as varbinary.
+    local series = box.schema.space.create('feature_series', {if_not_exists = true})
+    series:format({
+        {'generation', 'unsigned'},
+        {'series_id', 'string'},
+        {'part', 'unsigned'}, -- a long series lies in several tuples, from 1 on
+        {'start', 'integer'},
+        {'exogenous_columns', 'unsigned'},
+        {'origin_row_id', 'integer'},
+        {'values', 'string'},
+        {'exogenous', 'string'},
+    })
+    series:create_index('part', {parts = {1, 'unsigned', 2, 'string', 3, 'unsigned'}, if_not_exists = true})
+end
+
+-- Deletes by batches, so that other requests are served between them.
+local function drop_series(generation)
+    local index = box.space.feature_series.index.part
+    repeat
+        local found = index:select({generation}, {limit = BATCH_TUPLES})
+        box.atomic(function()
+            for _, tuple in ipairs(found) do
+                index:delete({tuple[1], tuple[2], tuple[3]})
+            end
+        end)
+    until #found < BATCH_TUPLES
+end
+
+local function drop_set(generation)
+    box.space.feature_set:delete({generation})
+    drop_series(generation)
+end
+
+-- Series of a set whose row is gone: the server stopped while it dropped them.
+local function drop_orphans()
+    local index = box.space.feature_series.index.part
+    local first = index:min()
+    while first ~= nil do
+        local generation = first[1]
+        if box.space.feature_set:get({generation}) == nil then
+            drop_series(generation)
+        end
+        first = index:select({generation}, {iterator = 'GT', limit = 1})[1]
+    end
+end
+
+local function drop_unfinished()
+    for _, set in box.space.feature_set:pairs() do
+        if set.state == WRITING then
+            drop_set(set.generation)
+        end
+    end
+    drop_orphans()
+end
+
+local function is_writing(generation)
+    local set = box.space.feature_set:get({generation})
+    return set ~= nil and set.state == WRITING
+end
+
+local functions = {}
+
+-- Opens a set and returns its generation.
+function functions.feature_begin(id, pipeline, facts)
+    local generation = box.sequence.feature_generation:next()
+    box.space.feature_set:insert({generation, id, pipeline, generation, WRITING, facts, 0, 0, ''})
+    local mine = box.session.storage.feature_sets or {}
+    mine[generation] = true
+    box.session.storage.feature_sets = mine
+    return generation
+end
+
+-- Adds tuples to a set that is being written; false when it is not, or no longer.
+function functions.feature_put_many(generation, tuples)
+    if not is_writing(generation) then
+        return false
+    end
+    box.atomic(function()
+        for _, tuple in ipairs(tuples) do
+            if tuple[1] ~= generation then
+                error('a tuple belongs to another feature set')
+            end
+            box.space.feature_series:insert(tuple)
+        end
+    end)
+    return true
+end
+
+-- Marks a set ready in place of the ready set of the same id. When that one has the same content it
+-- stays instead, so that its readers are not disturbed.
+function functions.feature_finish(generation, series, rows, checksum)
+    if not is_writing(generation) then
+        return false
+    end
+    local sets = box.space.feature_set
+    local id = sets:get({generation}).id
+    local obsolete
+    box.atomic(function()
+        local old = sets.index.id:select({id, READY})[1]
+        if old ~= nil and old.checksum == checksum then
+            sets:delete({generation})
+            sets:update({old.generation}, {{'=', 4, generation}})
+            obsolete = generation
+            return
+        end
+        if old ~= nil then
+            sets:delete({old.generation})
+            obsolete = old.generation
+        end
+        sets:update({generation}, {{'=', 5, READY}, {'=', 7, series}, {'=', 8, rows}, {'=', 9, checksum}})
+    end)
+    box.session.storage.feature_sets[generation] = nil
+    if obsolete ~= nil then
+        drop_series(obsolete)
+    end
+    return true
+end
+
+-- Returns the ready set of an id, or nil.
+function functions.feature_ready(id)
+    return box.space.feature_set.index.id:select({id, READY})[1]
+end
+
+-- Returns the tuples that follow (series_id, part), as many as one answer should carry.
+function functions.feature_get_many(generation, series_id, part)
+    local found, bytes = {}, 0
+    local after = {generation, series_id, part}
+    for _, tuple in box.space.feature_series.index.part:pairs(after, {iterator = 'GT'}) do
+        if tuple[1] ~= generation or #found == BATCH_TUPLES or bytes >= BATCH_BYTES then
+            break
+        end
+        table.insert(found, tuple)
+        bytes = bytes + tuple:bsize()
+    end
+    return found
+end
+
+-- Keeps the newest ready sets of a pipeline; returns how many sets it dropped. What is younger than
+-- the oldest set kept may still be under way and stays.
+function functions.feature_purge(pipeline, keep)
+    local kept, obsolete = 0, {}
+    for _, set in box.space.feature_set.index.pipeline:pairs({pipeline}, {iterator = 'REQ'}) do
+        if kept >= keep then
+            table.insert(obsolete, set.generation)
+        elseif set.state == READY then
+            kept = kept + 1
+        end
+    end
+    for _, generation in ipairs(obsolete) do
+        drop_set(generation)
+    end
+    drop_orphans()
+    return #obsolete
+end
+
+local function drop_sets_of_session()
+    for generation in pairs(box.session.storage.feature_sets or {}) do
+        if is_writing(generation) then
+            drop_set(generation)
+        end
+    end
+end
+
+create_spaces()
+drop_unfinished()
+for _, space in ipairs({'feature_set', 'feature_series'}) do
+    box.schema.user.grant(USER, 'read', 'space', space, {if_not_exists = true})
+end
+for name, body in pairs(functions) do
+    rawset(_G, name, body)
+    -- setuid: the user may call these functions, and write to the spaces in no other way.
+    box.schema.func.create(name, {setuid = true, if_not_exists = true})
+    box.schema.user.grant(USER, 'execute', 'function', name, {if_not_exists = true})
+end
+box.session.on_disconnect(function()
+    box.session.su('admin', drop_sets_of_session)
+end)
