@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# What the native stack needs of the machine: Debian packages, CPython 3.12, uv, and the locked environment.
+
+install_debian() {
+  local missing=() command="apt-get install -y --no-install-recommends"
+  [[ -n $(postgres_bin) ]] || missing+=(postgresql)
+  command -v tarantool >/dev/null || missing+=(tarantool)
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null ||
+    die "These servers are missing: ${missing[*]}. Install them with your system's package manager (no apt-get here)."
+  ((EUID == 0)) || die "These Debian packages are missing: ${missing[*]}. Install them first:" \
+    "  sudo $command ${missing[*]}"
+  say "installing Debian packages: ${missing[*]} (log: $LOG_DIR/install.log)"
+  export DEBIAN_FRONTEND=noninteractive
+  # A fresh image has no package lists, an old one has stale ones: they are fetched when the install fails.
+  $command "${missing[@]}" >>"$LOG_DIR/install.log" 2>&1 && return 0
+  apt-get update >>"$LOG_DIR/install.log" 2>&1 && $command "${missing[@]}" >>"$LOG_DIR/install.log" 2>&1 && return 0
+  tail -n 20 "$LOG_DIR/install.log" >&2
+  die "apt-get could not install ${missing[*]}: see above and $LOG_DIR/install.log."
+}
+
+# A CPython 3.12 that runs: a shim of pyenv may be there without doing so.
+find_python() {
+  local python
+  for python in "$(command -v python3.12 || true)" "$(command -v python3 || true)" \
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 /usr/local/bin/python3.12 /opt/python*/bin/python3.12; do
+    if [[ -x $python ]] && "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then
+      "$python" -c 'import sys; print(sys.executable)'
+      return 0
+    fi
+  done
+  return 1
+}
+
+python_missing() {
+  local command="pyenv install 3.12"
+  if apt-cache policy python3.12 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+    command="sudo apt-get install -y python3.12 python3.12-venv"
+  elif command -v uv >/dev/null; then
+    command="uv python install 3.12"
+  fi
+  die "CPython 3.12 was not found (the forecasting library needs one below 3.13). Install it, then run this again:" \
+    "  $command"
+}
+
+# uv of the machine, or one in $XFLOW_HOME/tools.
+find_uv() {
+  if command -v uv >/dev/null && uv --version >/dev/null 2>&1; then command -v uv; return 0; fi
+  local tools=$XFLOW_HOME/tools
+  if [[ ! -x $tools/bin/uv ]]; then
+    say "installing uv into $tools" >&2
+    "$1" -m venv "$tools" && "$tools/bin/pip" install --quiet uv >>"$LOG_DIR/install.log" 2>&1 || return 1
+  fi
+  echo "$tools/bin/uv"
+}
+
+# The environment of the lock, made anew only when the lock or the project file changed. --inexact keeps what a
+# developer has installed beside it.
+install_python() {
+  local stamp=$ROOT/.venv/.xflow-synced wanted python uv
+  wanted=$(cat "$ROOT/uv.lock" "$ROOT/pyproject.toml" | sha256sum)
+  if [[ -x $ROOT/.venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
+  python=$(find_python) || python_missing
+  uv=$(find_uv "$python") || die "uv could not be installed: see $LOG_DIR/install.log. Install it: pip install uv"
+  say "installing the locked Python environment into $ROOT/.venv"
+  UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$ROOT/.venv "$uv" sync --project "$ROOT" --python "$python" \
+    --frozen --inexact --all-extras --no-dev --quiet || die "uv could not install the environment: see above."
+  echo "$wanted" >"$stamp"
+}
+
+install_all() {
+  install_debian
+  install_python
+}
