@@ -1,5 +1,109 @@
-# shellcheck shell=bash
-# Airflow 3.
+# shellcheck shell=bash disable=SC2034  # start.sh reads AIRFLOW_PROCESSES
+# Airflow 3: api-server, scheduler with LocalExecutor, dag-processor and triggerer, metadata in PostgreSQL.
+
 AIRFLOW_PROCESSES="airflow-api-server airflow-scheduler airflow-dag-processor airflow-triggerer"
-airflow_up() { return 0; }
-airflow_down() { return 0; }
+
+airflow_environment() {
+  local database=airflow:$XFLOW_AIRFLOW_DB_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/airflow
+  export AIRFLOW_HOME=$XFLOW_HOME/airflow PATH="$ROOT/.venv/bin:$PATH"
+  export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql+psycopg2://$database
+  export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC=postgresql+asyncpg://$database
+  export AIRFLOW__CORE__FERNET_KEY=$XFLOW_AIRFLOW_FERNET_KEY
+  export AIRFLOW__API__SECRET_KEY=$XFLOW_AIRFLOW_API_SECRET AIRFLOW__API_AUTH__JWT_SECRET=$XFLOW_AIRFLOW_JWT_SECRET
+  export AIRFLOW__API__HOST=127.0.0.1 AIRFLOW__API__PORT=$XFLOW_AIRFLOW_PORT AIRFLOW__API__BASE_URL=$AIRFLOW_URL
+  export AIRFLOW__CORE__EXECUTION_API_SERVER_URL=$AIRFLOW_URL/execution/
+  export AIRFLOW__CORE__DAGS_FOLDER=$ROOT/dags AIRFLOW__CORE__PLUGINS_FOLDER=$ROOT/docker/airflow/plugins
+  export AIRFLOW__LOGGING__BASE_LOG_FOLDER=$AIRFLOW_HOME/logs
+  export AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH=$AIRFLOW_HOME/bundles
+  export AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=$XFLOW_AIRFLOW_TASK_LOG_PORT
+  export AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=$XFLOW_AIRFLOW_TRIGGER_LOG_PORT
+  set -a
+  # shellcheck source=docker/airflow/airflow.env
+  source "$ROOT/docker/airflow/airflow.env"
+  set +a
+  cd "$AIRFLOW_HOME" || return 1
+}
+
+# The scheduler's forked tasks inherit what it has imported already.
+airflow_scheduler_environment() {
+  airflow_environment
+  export XFLOW_PRELOAD=1
+}
+
+airflow_health() { http_get "$XFLOW_AIRFLOW_PORT" /api/v2/monitor/health; }
+
+airflow_api_server_ready() { [[ $(airflow_health) == *'"metadatabase":{"status":"healthy"}'* ]]; }
+
+# Healthy by a heartbeat that is newer than the process: an older one is its predecessor's.
+airflow_component_ready() {
+  local component=$1 started health
+  started=$(date -u -d "@$(stat -c %Y "$RUN_DIR/airflow-${component//_/-}.pid")" +%Y-%m-%dT%H:%M:%S)
+  health=$(airflow_health) || return 1
+  [[ $health =~ \"$component\":\{\"status\":\"healthy\",\"latest_${component}_heartbeat\":\"([^\"]+) ]] || return 1
+  [[ ${BASH_REMATCH[1]} > $started ]]
+}
+
+airflow_scheduler_ready() { airflow_component_ready scheduler; }
+airflow_dag_processor_ready() { airflow_component_ready dag_processor; }
+airflow_triggerer_ready() { airflow_component_ready triggerer; }
+
+airflow_all_ready() {
+  local process
+  for process in $AIRFLOW_PROCESSES; do
+    service_running "$process" && "${process//-/_}_ready" || return 1
+  done
+}
+
+# Schema and administrator, once for every version of the environment: the check alone takes seconds.
+airflow_prepare() {
+  local stamp=$XFLOW_HOME/airflow/prepared wanted
+  wanted=$(sha256sum "$ROOT/uv.lock" "$ROOT/docker/airflow/prepare.py")
+  if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
+  (
+    airflow_environment
+    export AIRFLOW_USERNAME AIRFLOW_PASSWORD
+    exec "$ROOT/.venv/bin/python" "$ROOT/docker/airflow/prepare.py"
+  ) >>"$LOG_DIR/airflow-prepare.log" 2>&1 || {
+    service_failed airflow-prepare "could not create the metadata database"
+    return 1
+  }
+  echo "$wanted" >"$stamp"
+}
+
+# Connections and pools are set at every start, as ports may have moved.
+airflow_connect() {
+  (
+    export AIRFLOW_URL AIRFLOW_USERNAME AIRFLOW_PASSWORD XFLOW_S3_ENDPOINT XFLOW_S3_BUCKET AWS_ACCESS_KEY_ID \
+      AWS_SECRET_ACCESS_KEY XFLOW_GREENPLUM_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME \
+      MLFLOW_TRACKING_PASSWORD
+    exec "$ROOT/.venv/bin/python" "$ROOT/docker/airflow/connections.py"
+  )
+}
+
+airflow_up() {
+  local process environment
+  if airflow_all_ready 2>/dev/null; then return 0; fi
+  mkdir -p "$XFLOW_HOME/airflow"
+  airflow_prepare || return 1
+  for process in $AIRFLOW_PROCESSES; do
+    environment=airflow_environment
+    if [[ $process == airflow-scheduler ]]; then environment=airflow_scheduler_environment; fi
+    service_start "$process" "$environment" "$ROOT/.venv/bin/airflow" "${process#airflow-}"
+  done
+  for process in $AIRFLOW_PROCESSES; do
+    service_await "$process" 180 "${process//-/_}_ready" || return 1
+  done
+  airflow_connect || return 1
+  say "airflow is up: $AIRFLOW_URL"
+}
+
+# The scheduler ends first, so that its running tasks can still report to the api-server.
+airflow_down() {
+  service_stop airflow-scheduler 20
+  local process jobs=() job
+  for process in airflow-dag-processor airflow-triggerer airflow-api-server; do
+    service_stop "$process" 15 &
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job"; done
+}

@@ -108,14 +108,16 @@ service_failed() {
   } >&2
 }
 
-# Status code of a GET on loopback, with nothing but bash: a fresh machine may have no curl.
-http_status() {
-  local port=$1 path=$2 code
+# The whole answer to a GET on loopback, with nothing but bash: a fresh machine may have no curl.
+http_get() {
+  local port=$1 path=$2
   {
     printf 'GET %s HTTP/1.0\r\nHost: localhost:%s\r\n\r\n' "$path" "$port" >&3
-    read -t 5 -r _ code _ <&3
-  } 3<>"/dev/tcp/127.0.0.1/$port" || return 1
-  echo "$code"
+    timeout 10 cat <&3
+  } 3<>"/dev/tcp/127.0.0.1/$port"
 }
 
-http_ok() { [[ $(http_status "$@") == 200 ]]; }
+http_ok() {
+  local answer
+  answer=$(http_get "$@") && [[ ${answer%%$'\r'*} == *" 200 "* ]]
+}

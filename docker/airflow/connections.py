@@ -1,0 +1,74 @@
+"""Set the connections and the pool that the DAGs use, through Airflow's REST API.
+
+Reads the addresses and passwords from the environment, as .env.example names them. Running it again
+sets them again, so that moved ports are followed.
+"""
+
+import json
+import os
+from urllib.parse import unquote, urlsplit
+
+from xflow.airflow_rest import AirflowRest, RestError
+
+POOLS = [{"name": "gpu", "slots": 1, "description": "One task at a time on the GPU", "include_deferred": False}]
+
+
+def connections() -> list[dict[str, object]]:
+    """Return the bodies of the four connections."""
+    s3 = {
+        "connection_id": "xflow_s3",
+        "conn_type": "aws",
+        "login": os.environ["AWS_ACCESS_KEY_ID"],
+        "password": os.environ["AWS_SECRET_ACCESS_KEY"],
+        "extra": json.dumps(
+            {
+                "endpoint_url": os.environ["XFLOW_S3_ENDPOINT"],
+                "region_name": "us-east-1",
+                "service_config": {"s3": {"bucket_name": os.environ["XFLOW_S3_BUCKET"]}},
+            }
+        ),
+    }
+    mlflow = from_uri("xflow_mlflow", "http", os.environ["MLFLOW_TRACKING_URI"])
+    mlflow |= {
+        "schema": urlsplit(os.environ["MLFLOW_TRACKING_URI"]).scheme,
+        "login": os.environ["MLFLOW_TRACKING_USERNAME"],
+        "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
+    }
+    return [
+        s3,
+        from_uri("xflow_greenplum", "postgres", os.environ["XFLOW_GREENPLUM_DSN"]),
+        from_uri("xflow_tarantool", "generic", os.environ["XFLOW_TARANTOOL_URI"]),
+        mlflow,
+    ]
+
+
+def from_uri(connection_id: str, conn_type: str, uri: str) -> dict[str, object]:
+    """Return a connection's body with the parts of a URI; its path becomes the schema (the database)."""
+    parts = urlsplit(uri)
+    return {
+        "connection_id": connection_id,
+        "conn_type": conn_type,
+        "host": parts.hostname,
+        "port": parts.port,
+        "login": parts.username and unquote(parts.username),
+        "password": parts.password and unquote(parts.password),
+        "schema": parts.path.strip("/") or None,
+    }
+
+
+def put(rest: AirflowRest, collection: str, key: str, body: dict[str, object]) -> None:
+    """Change what is there, or create it."""
+    try:
+        rest.call("PATCH", f"/{collection}/{body[key]}", body)
+    except RestError as error:
+        if error.status != 404:
+            raise
+        rest.call("POST", f"/{collection}", body)
+
+
+if __name__ == "__main__":
+    rest = AirflowRest(os.environ["AIRFLOW_URL"], os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
+    for connection in connections():
+        put(rest, "connections", "connection_id", connection)
+    for pool in POOLS:
+        put(rest, "pools", "name", pool)
