@@ -33,6 +33,22 @@ def input_schema(exogenous: tuple[str, ...] = ()) -> pa.Schema:
     return pa.schema(fields + [pa.field(name, pa.float64()) for name in exogenous])
 
 
+RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_key", pa.string(), nullable=False),
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        *[pa.field(name, pa.string()) for name in ("as_of", "input_uri", "input_objects")],
+        *[pa.field(name, pa.int64()) for name in ("rows_in", "rows_accepted", "rows_rejected", "rows_out")],
+        *[pa.field(name, pa.string()) for name in ("feature_set", "model_name", "model_version", "output_uri")],
+        *[pa.field(name, pa.string()) for name in ("metrics", "git_commit", "message")],
+        *[pa.field(name, pa.timestamp("us"), nullable=False) for name in ("started_at", "updated_at")],
+    ]
+)
+"""Columns of the run ledger ``mart.run``; `input_objects` and `metrics` hold JSON."""
+
 REJECTED_SCHEMA = pa.schema(
     [
         pa.field(ROW_ID, pa.int64(), nullable=False),

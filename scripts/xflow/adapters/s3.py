@@ -93,9 +93,7 @@ class S3Store:
         bucket, key = self._split(location)
         if not location.endswith("/"):
             return [self._head(bucket, key)]
-        found = [
-            _ref(bucket, item["Key"], item) for item in self._below(bucket, key) if _is_visible(item["Key"])
-        ]
+        found = [_ref(bucket, item["Key"], item) for item in self._below(bucket, key) if _is_visible(item["Key"])]
         if not found:
             raise InputMissing(
                 f"s3://{bucket}/{key}: no objects below this prefix at {self._endpoint}. "
@@ -165,7 +163,9 @@ class S3Store:
             request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
             failed = self._client.delete_objects(Bucket=bucket, Delete=request).get("Errors", [])
         if failed:
-            raise from_code(failed[0].get("Code", ""), failed[0].get("Message", ""), f"s3://{bucket}/{failed[0]['Key']}")
+            raise from_code(
+                failed[0].get("Code", ""), failed[0].get("Message", ""), f"s3://{bucket}/{failed[0]['Key']}"
+            )
 
     def _below(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         with _mapped(f"s3://{bucket}/{prefix}"):

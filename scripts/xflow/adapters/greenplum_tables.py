@@ -1,0 +1,137 @@
+"""The mart's tables: rendered for Greenplum 6 and 7 or PostgreSQL, created and checked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from string import Template
+
+import psycopg2.extensions
+import pyarrow as pa
+
+from xflow.errors import ConfigInvalid
+from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, bound_names, input_schema, prediction_schema
+
+COLUMN_TYPES = {
+    pa.string(): "text",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.float64(): "double precision",
+    pa.timestamp("us"): "timestamp without time zone",
+}
+PREPARE_LOCK = 0x78666C6F77  # "xflow": one session at a time creates tables
+
+COLUMNS_QUERY = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'mart' AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+Columns = dict[str, str]
+
+
+def prepare(
+    cursor: psycopg2.extensions.cursor, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]
+) -> None:
+    """Create schema, tables and the lineage view of a pipeline when they are absent.
+
+    Raises
+    ------
+    ConfigInvalid
+        A table exists with other columns than the pipeline needs.
+    """
+    wanted = _wanted(pipeline, exogenous, levels)
+    view = f"{pipeline}_lineage"
+    names = [*wanted, view]
+    found = _existing(cursor, names)
+    if len(found) < len(names):
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+        _create(cursor, pipeline, exogenous, levels, list(wanted))
+        found = _existing(cursor, names)
+    for table, columns in wanted.items():
+        if found[table] != columns:
+            raise ConfigInvalid(
+                f"mart.{table} exists with other columns: {_difference(found[table], columns)}. Alter the table, or "
+                f"rename it (ALTER TABLE mart.{table} RENAME TO {table}_old) and drop the view mart.{view}: the next "
+                "run creates both anew."
+            )
+
+
+def _wanted(pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> dict[str, Columns]:
+    facts = {
+        "rejected_row": REJECTED_SCHEMA,
+        f"{pipeline}_input": input_schema(tuple(exogenous)),
+        f"{pipeline}_prediction": prediction_schema(tuple(levels)),
+    }
+    columns = {table: {"run_key": "text"} | _columns(schema) for table, schema in facts.items()}
+    return {"run": _columns(RUN_SCHEMA)} | columns
+
+
+def _columns(schema: pa.Schema) -> Columns:
+    return {field.name: COLUMN_TYPES[field.type] for field in schema}
+
+
+def _existing(cursor: psycopg2.extensions.cursor, tables: Sequence[str]) -> dict[str, Columns]:
+    cursor.execute(COLUMNS_QUERY, (list(tables),))
+    found: dict[str, Columns] = {}
+    for table, column, kind in cursor.fetchall():
+        found.setdefault(table, {})[column] = kind
+    return found
+
+
+def _create(
+    cursor: psycopg2.extensions.cursor,
+    pipeline: str,
+    exogenous: Sequence[str],
+    levels: Sequence[float],
+    tables: Sequence[str],
+) -> None:
+    cursor.execute("SELECT version() LIKE '%Greenplum%'")
+    ((on_greenplum,),) = cursor.fetchall()
+    words = {
+        "pipeline": pipeline,
+        "exogenous": _listed(f'"{name}" double precision' for name in exogenous),
+        "bounds": _listed(f"{name} double precision NOT NULL" for name in bound_names(tuple(levels))),
+        "p_bounds": _listed(f"p.{name}" for name in bound_names(tuple(levels))),
+        **_storage(on_greenplum),
+    }
+    cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart'")
+    if cursor.fetchone() is None:
+        cursor.execute("CREATE SCHEMA mart")
+    for name in ("run", "rejected_row", "input", "prediction", "lineage"):
+        cursor.execute(_render(name, words))
+    if not on_greenplum:
+        for table in (name for name in tables if name != "run"):
+            # A run's rows lie side by side, so a block-range index finds them and costs COPY nothing.
+            cursor.execute(
+                f"CREATE INDEX IF NOT EXISTS {table}_run_key ON mart.{table} "
+                "USING brin (run_key) WITH (autosummarize = on)"
+            )
+
+
+def _storage(on_greenplum: bool) -> Mapping[str, str]:
+    """Return what differs between Greenplum and PostgreSQL in the DDL: storage and distribution."""
+    if not on_greenplum:
+        return dict.fromkeys(("by_run_key", "facts_by_row_id", "facts_by_input_row_id"), "")
+    facts = "WITH (appendonly=true, orientation=column, compresstype=zstd, compresslevel=1)"
+    return {
+        "by_run_key": "DISTRIBUTED BY (run_key)",
+        "facts_by_row_id": f"{facts} DISTRIBUTED BY (row_id)",
+        "facts_by_input_row_id": f"{facts} DISTRIBUTED BY (input_row_id)",
+    }
+
+
+def _render(name: str, words: Mapping[str, str]) -> str:
+    return Template(files("xflow.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")).substitute(words)
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return "".join(f",\n    {column}" for column in columns)
+
+
+def _difference(found: Columns, wanted: Columns) -> str:
+    missing = [f"{name} {kind}" for name, kind in wanted.items() if name not in found]
+    surplus = [name for name in found if name not in wanted]
+    other = [f"{name} is {found[name]}, not {kind}" for name, kind in wanted.items() if found.get(name, kind) != kind]
+    named = (("missing", missing), ("not needed", surplus), ("of another type", other))
+    return "; ".join(f"{label}: {', '.join(columns)}" for label, columns in named if columns)

@@ -1,0 +1,165 @@
+"""Fakes of the ports, for unit tests of the steps. The contract suite holds them to what the servers do."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xflow.adapters.packing import Checksum
+from xflow.errors import ConfigInvalid, ContractViolated, FeatureSetMissing, InputChanged, InputMissing
+from xflow.ports import SeriesBlock, TableRows
+from xflow.refs import FeatureSetRef, ObjectRef, RunKey, TableLoad
+from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, input_schema, prediction_schema
+
+
+class MemoryStore:
+    """An `ObjectStore` in a dictionary."""
+
+    def __init__(self, bucket: str = "memory") -> None:
+        self.objects: dict[str, bytes] = {}
+        self._bucket = bucket
+
+    def uri(self, location: str) -> str:
+        """Return the full ``s3://`` URI of a location."""
+        return location if location.startswith("s3://") else f"s3://{self._bucket}/{location}"
+
+    def list(self, location: str) -> list[ObjectRef]:
+        """Return one object, or all below a prefix ending in ``/``."""
+        uri = self.uri(location)
+        if uri.endswith("/"):
+            visible = (name for name in sorted(self.objects) if name.startswith(uri))
+            found = [name for name in visible if name.rpartition("/")[2].lstrip("_.") == name.rpartition("/")[2] != ""]
+        else:
+            found = [uri] if uri in self.objects else []
+        if not found:
+            raise InputMissing(f"{uri}: no such object")
+        return [self._ref(name).model_copy(update={"sha256": ""}) for name in found]
+
+    def download(self, ref: ObjectRef, target: Path) -> ObjectRef:
+        """Write an object to a file, checked against `ref`."""
+        target.write_bytes(self.get(ref))
+        return self._ref(ref.uri)
+
+    def get(self, ref: ObjectRef) -> bytes:
+        """Return an object's bytes, checked against `ref`."""
+        if ref.uri not in self.objects:
+            raise InputMissing(f"{ref.uri}: no such object")
+        stored = self._ref(ref.uri)
+        if stored.etag != ref.etag or ref.sha256 not in {"", stored.sha256}:
+            raise InputChanged(f"{ref.uri}: replaced since this run listed it")
+        return self.objects[ref.uri]
+
+    def put(self, location: str, data: bytes | Path) -> ObjectRef:
+        """Write an object from bytes or from a file."""
+        self.objects[self.uri(location)] = data if isinstance(data, bytes) else data.read_bytes()
+        return self._ref(self.uri(location))
+
+    def delete(self, prefix: str) -> None:
+        """Delete every object below a prefix."""
+        uri = self.uri(prefix)
+        if not uri.endswith("/") or uri.count("/") < 4:
+            raise ConfigInvalid(f"refusing to delete {uri}: give a prefix that ends in /")
+        for name in [name for name in self.objects if name.startswith(uri)]:
+            del self.objects[name]
+
+    def _ref(self, uri: str) -> ObjectRef:
+        data = self.objects[uri]
+        digest = hashlib.sha256(data).hexdigest()
+        return ObjectRef(uri=uri, etag=digest[:32], size=len(data), sha256=digest)
+
+
+class MemoryMart:
+    """A `Mart` in dictionaries."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, pa.Schema] = {"rejected_row": REJECTED_SCHEMA}
+        self.rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+
+    def prepare(self, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> None:
+        """Remember the tables of a pipeline."""
+        tables = {
+            f"{pipeline}_input": input_schema(tuple(exogenous)),
+            f"{pipeline}_prediction": prediction_schema(tuple(levels)),
+        }
+        for table, schema in tables.items():
+            if self.schemas.setdefault(table, schema).names != schema.names:
+                raise ConfigInvalid(f"mart.{table} has other columns than the pipeline needs")
+
+    def start_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
+        """Write or reset the ledger row of a run."""
+        self.runs[str(key)] = dict.fromkeys(RUN_SCHEMA.names) | {
+            "run_key": str(key),
+            "pipeline": key.pipeline,
+            "kind": key.kind,
+            "run_id": key.run_id,
+            "state": "running",
+        }
+        self.note_run(key, facts)
+
+    def load(self, key: RunKey, tables: Sequence[TableRows], facts: Mapping[str, Any]) -> list[TableLoad]:
+        """Replace this run's rows in `tables` and update its ledger row."""
+        staged = {}
+        for rows in tables:
+            if rows.table not in self.schemas:
+                raise ConfigInvalid(f"mart.{rows.table} does not exist")
+            staged[str(key), rows.table] = [row for batch in rows.batches for row in batch.to_pylist()]
+        self.note_run(key, facts)
+        self.rows |= staged
+        return [TableLoad(table=table, rows=len(found)) for (_, table), found in staged.items()]
+
+    def note_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
+        """Update columns of the ledger row."""
+        unknown = set(facts) - set(RUN_SCHEMA.names)
+        if unknown:
+            raise ConfigInvalid(f"mart.run has no columns {sorted(unknown)}")
+        if str(key) not in self.runs:
+            self.start_run(key, {})
+        self.runs[str(key)] |= facts
+
+    def run(self, key: RunKey) -> dict[str, Any] | None:
+        """Return the ledger row, or None."""
+        return self.runs.get(str(key))
+
+    def count(self, key: RunKey, table: str) -> int:
+        """Return how many rows of a table carry this run's key."""
+        return len(self.rows.get((str(key), table), []))
+
+
+class MemoryFeatures:
+    """A `FeatureStore` in a dictionary."""
+
+    def __init__(self) -> None:
+        self.sets: dict[str, tuple[int, str, dict[str, str], list[SeriesBlock], FeatureSetRef]] = {}
+        self._written = itertools.count()
+
+    def write(self, key: RunKey, facts: Mapping[str, str], series: Iterable[SeriesBlock]) -> FeatureSetRef:
+        """Write a feature set; it is there once all its series were taken."""
+        checksum, blocks = Checksum(facts), {}
+        for block in series:
+            if block.series_id in blocks:
+                raise ContractViolated(f"feature set {key}: series {block.series_id!r} comes twice")
+            checksum.add(block)
+            blocks[block.series_id] = block
+        ref = FeatureSetRef(id=str(key), series=checksum.series, rows=checksum.rows, checksum=checksum.hexdigest())
+        ordered = [blocks[name] for name in sorted(blocks)]
+        self.sets[ref.id] = (next(self._written), key.pipeline, dict(facts), ordered, ref)
+        return ref
+
+    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
+        """Return the facts and the series of a set."""
+        if ref.id not in self.sets or self.sets[ref.id][4].checksum != ref.checksum:
+            raise FeatureSetMissing(f"feature set {ref.id}: absent, or holds other content")
+        _, _, facts, blocks, _ = self.sets[ref.id]
+        return dict(facts), iter(blocks)
+
+    def purge(self, pipeline: str, keep: int) -> int:
+        """Delete all but the `keep` newest sets of a pipeline."""
+        mine = sorted((entry for entry in self.sets.values() if entry[1] == pipeline), key=lambda e: e[0])
+        obsolete = mine[: max(len(mine) - keep, 0)]
+        for entry in obsolete:
+            del self.sets[entry[4].id]
+        return len(obsolete)

@@ -1,0 +1,26 @@
+-- Every prediction beside the input row it starts from and the facts of its run.
+CREATE OR REPLACE VIEW mart.${pipeline}_lineage AS
+SELECT p.run_key,
+       p.prediction_id,
+       p.series_id,
+       p."timestamp",
+       p.step,
+       p.forecast$p_bounds,
+       p.model_name,
+       p.model_version,
+       p.input_row_id,
+       i."timestamp" AS input_timestamp,
+       i.value       AS input_value,
+       r.run_id,
+       r.state       AS run_state,
+       r.as_of,
+       r.input_uri,
+       r.input_objects,
+       r.feature_set,
+       r.output_uri,
+       r.git_commit,
+       r.started_at
+FROM mart.${pipeline}_prediction p
+JOIN mart.run r ON r.run_key = p.run_key
+LEFT JOIN mart.${pipeline}_input i ON i.run_key = p.run_key AND i.row_id = p.input_row_id;
+COMMENT ON VIEW mart.${pipeline}_lineage IS 'Predictions joined to their input row and their run.'

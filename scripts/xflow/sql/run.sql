@@ -1,0 +1,25 @@
+-- The run ledger: one row a run. Small, so it stays on heap and has a key.
+CREATE TABLE IF NOT EXISTS mart.run (
+    run_key       text PRIMARY KEY,
+    pipeline      text NOT NULL,
+    kind          text NOT NULL,
+    run_id        text NOT NULL,
+    state         text NOT NULL,
+    as_of         text,
+    input_uri     text,
+    input_objects text,
+    rows_in       bigint,
+    rows_accepted bigint,
+    rows_rejected bigint,
+    rows_out      bigint,
+    feature_set   text,
+    model_name    text,
+    model_version text,
+    output_uri    text,
+    metrics       text,
+    git_commit    text,
+    message       text,
+    started_at    timestamp NOT NULL,
+    updated_at    timestamp NOT NULL
+) $by_run_key;
+COMMENT ON TABLE mart.run IS 'One row a run: its state, input, figures and model. input_objects and metrics are JSON.'
