@@ -7,8 +7,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from xflow.columns import IDENTIFIER, RESERVED
 from xflow.errors import ConfigInvalid
-from xflow.schema import IDENTIFIER, RESERVED
 
 
 class _Section(BaseModel):

@@ -1,16 +1,8 @@
 """Column names and Arrow schemas shared by steps and adapters."""
 
-import re
-
 import pyarrow as pa
 
-SERIES_ID = "series_id"
-TIMESTAMP = "timestamp"
-VALUE = "value"
-ROW_ID = "row_id"
-
-RESERVED = frozenset({SERIES_ID, TIMESTAMP, VALUE, ROW_ID, "run_key"})
-IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+from xflow.columns import ROW_ID, SERIES_ID, TIMESTAMP, VALUE
 
 MANIFEST = "_manifest.json"
 MANIFEST_SCHEMA_VERSION = 1
