@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
@@ -45,7 +45,7 @@ def train(
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
         features = steps.call("write features", run.write_features, checked)
-        plan = steps.call("plan folds", run.plan, features, checked, horizon, trials)
+        plan = steps.call("plan folds", run.plan, features, horizon, trials)
         scores = [steps.call(f"tune {candidate}", run.tune, plan, candidate) for candidate in run.candidates()]
         selection = steps.call("select", run.select, plan, scores)
         fitted = steps.call("fit", run.fit, plan, selection)
@@ -55,7 +55,7 @@ def train(
     _print("Backtest", {**selection["scores"], "selected model": selection["score"]}, selection["metric"])
     _print("Holdout", fitted["metrics"], "figure")
     verdict = "promoted" if promotion["promoted"] else "not promoted"
-    print(f"{promotion['name']} version {promotion['version']} {verdict}: {promotion['reason']}")
+    typer.echo(f"{promotion['name']} version {promotion['version']} {verdict}: {promotion['reason']}")
 
 
 @app.command()
@@ -77,7 +77,9 @@ def predict(
         steps.call("load predictions", run.load_predictions, predictions)
     _print_rows(checked)
     champion = f"{predictions['model_name']} version {predictions['model_version']}"
-    print(f"{predictions['rows']} forecasts of {predictions['series']} series by {champion}: {predictions['prefix']}")
+    typer.echo(
+        f"{predictions['rows']} forecasts of {predictions['series']} series by {champion}: {predictions['prefix']}"
+    )
 
 
 @app.command()
@@ -88,7 +90,7 @@ def sample(name: Name) -> None:
     with _reported():
         runner = _runner(name, "train", "sample")
         for written in write_sample(runner.pipeline, runner.store):
-            print(f"{written.uri}: {written.rows} rows, {written.size} bytes")
+            typer.echo(f"{written.uri}: {written.rows} rows, {written.size} bytes")
 
 
 @app.command(name="list")
@@ -96,7 +98,7 @@ def list_pipelines() -> None:
     """Check every pipeline file and list the pipelines."""
     with _reported():
         for found in pipelines.load_all(pipelines_folder()):
-            print(f"{found.name}: {found.description}")
+            typer.echo(f"{found.name}: {found.description}")
 
 
 def _runner(name: str, kind: Any, run_id: str | None) -> Runner:
@@ -119,7 +121,7 @@ class _Steps:
             console=console,
         )
 
-    def __enter__(self) -> "_Steps":
+    def __enter__(self) -> Self:
         console.print(f"run [bold]{self.runner.key}[/]", highlight=False)
         self._progress.start()
         return self
@@ -151,7 +153,9 @@ def _reported() -> Iterator[None]:
 def _print_rows(checked: Json) -> None:
     rules = ", ".join(f"{rule} {count}" for rule, count in checked["rejected_by_rule"].items())
     rejected = f"{checked['rows_rejected']} rejected" + (f" ({rules})" if rules else "")
-    print(f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}")
+    typer.echo(
+        f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}"
+    )
 
 
 def _print(title: str, figures: dict[str, float], unit: str) -> None:

@@ -112,7 +112,7 @@ class Runner:
             self.mart.note_run(self.key, {"feature_set": written.id})
             return _dump(written)
 
-    def plan(self, features: Json, checked: Json, horizon: int | None = None, trials: int | None = None) -> Json:
+    def plan(self, features: Json, horizon: int | None = None, trials: int | None = None) -> Json:
         """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
         from xflow.steps.plan import plan
 
@@ -254,7 +254,7 @@ class Runner:
         try:
             self.mart.note_run(self.key, {"state": "failed", "message": f"{name}: {type(error).__name__}: {error}"})
         except XflowError as unreachable:  # the step's own error is what must be seen
-            log.error("%s: the failure of %s could not be noted in the ledger: %s", self.key, name, unreachable)
+            log.warning("%s: the failure of %s could not be noted in the ledger: %s", self.key, name, unreachable)
 
 
 @cache

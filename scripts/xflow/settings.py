@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xflow.errors import ConfigInvalid
@@ -63,7 +63,6 @@ ENVIRONMENT = {
     "mlflow_username": "MLFLOW_TRACKING_USERNAME",
     "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
 }
-assert set(ENVIRONMENT) == {f.name for f in fields(Settings)}
 
 
 def env_file() -> Path:

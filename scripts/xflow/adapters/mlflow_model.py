@@ -8,7 +8,8 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from xflow.domain.panel import Panel
-from xflow.schema import SERIES_ID, TIMESTAMP, VALUE, bound_names
+from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
+from xflow.schema import bound_names
 
 if TYPE_CHECKING:
     from xflow.domain.forecaster import Forecaster
@@ -25,7 +26,12 @@ class ForecastModel(PythonModel):  # type: ignore[misc]  # mlflow's base is unty
     def __init__(self, forecaster: "Forecaster") -> None:
         self.forecaster = forecaster
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002  # MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
         """Forecast ``params["horizon"]`` steps (default: the trained horizon) for every series."""
         model = self.forecaster
         horizon = int((params or {}).get("horizon") or 0) or model.horizon

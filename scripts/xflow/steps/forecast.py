@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +134,7 @@ class _PartWriter:
         self._open: pq.ParquetWriter | None = None
         self._rows_in_part = 0
 
-    def __enter__(self) -> "_PartWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
