@@ -1,0 +1,234 @@
+"""The demo: the sample series, trained on and predicted through Airflow's REST API, as the web UI would do it.
+
+``./start.sh demo`` runs it after the stack is up, with the variables of ``.env`` in the environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from xflow.airflow_rest import AirflowRest, RestError
+from xflow.settings import Settings
+
+PIPELINE = "tourism_monthly"
+PARSE_SECONDS = 120
+RUN_SECONDS = 1800
+POLL_SECONDS = 1.0
+LOG_LINES = 25
+MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]", "running": "[cyan]▶[/]"}
+OVER = {"success", "failed"}
+
+console = Console()
+Task = dict[str, Any]
+
+
+def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
+    """Upload the sample, train, predict, and print what came out and how long each part took."""
+    rest = AirflowRest(os.environ["AIRFLOW_URL"], os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
+    run_id = f"demo__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    seconds = {"install": float(install_seconds), "start": float(start_seconds)}
+    seconds["sample"] = timed(upload_sample)
+    for kind in ("train", "predict"):
+        seconds[kind] = timed(run_dag, rest, f"{PIPELINE}_{kind}", run_id)
+    console.print(results(Settings.from_env(), rest.url, run_id))
+    took = ", ".join(f"{part} {duration:.0f} s" for part, duration in seconds.items())
+    console.print(f"It took: {took}; {sum(seconds.values()):.0f} s in all.", highlight=False)
+
+
+def timed(action: Any, *arguments: Any) -> float:
+    """Call an action and return how many seconds it took."""
+    began = time.monotonic()
+    action(*arguments)
+    return time.monotonic() - began
+
+
+def stop(message: str) -> NoReturn:
+    """End the demo with a message and exit code 1."""
+    Console(stderr=True).print(message, style="red", highlight=False, markup=False)
+    raise typer.Exit(1)
+
+
+def upload_sample() -> None:
+    """Write the sample input to S3, as a person would."""
+    console.print(f"[bold]xflow sample {PIPELINE}[/]")
+    done = subprocess.run([sys.executable, "-m", "xflow.cli", "sample", PIPELINE], check=False)  # noqa: S603
+    if done.returncode:
+        stop("The sample could not be uploaded: see above.")
+
+
+def run_dag(rest: AirflowRest, dag_id: str, run_id: str) -> None:
+    """Trigger a DAG, show its tasks until the run is over, and stop the demo when it failed."""
+    await_dag(rest, dag_id)
+    rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+    rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+    console.print(f"[bold]{dag_id}[/]  {rest.url}/dags/{dag_id}/runs/{run_id}", highlight=False)
+    state, tasks = follow(rest, f"/dags/{dag_id}/dagRuns/{run_id}")
+    if state != "success":
+        show_failures(rest, f"/dags/{dag_id}/dagRuns/{run_id}", tasks)
+        stop(f"{dag_id} ended as {state}. The stack stays up: {rest.url}")
+
+
+def await_dag(rest: AirflowRest, dag_id: str) -> None:
+    """Wait until Airflow has parsed a DAG: after a fresh start that takes a few seconds."""
+    deadline = time.monotonic() + PARSE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            rest.call("GET", f"/dags/{dag_id}")
+        except RestError as error:
+            if error.status != 404:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+    errors = rest.call("GET", "/importErrors")["import_errors"]
+    stop("\n".join([f"Airflow has no DAG {dag_id} after {PARSE_SECONDS} s.", *(e["stack_trace"] for e in errors)]))
+
+
+def follow(rest: AirflowRest, path: str) -> tuple[str, list[Task]]:
+    """Show the tasks of a run until it is over; return its state and its task instances."""
+    deadline = time.monotonic() + RUN_SECONDS
+    shown: dict[tuple[str, int], str] = {}
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        while True:
+            state = rest.call("GET", path)["state"]
+            tasks = rest.call("GET", f"{path}/taskInstances?limit=1000")["task_instances"]
+            if console.is_terminal:
+                live.update(progress(tasks))
+            else:
+                report_changes(tasks, shown)
+            if state in OVER:
+                return state, tasks
+            if time.monotonic() > deadline:
+                stop(f"The run is still {state} after {RUN_SECONDS} s: {rest.url}")
+            time.sleep(POLL_SECONDS)
+
+
+def progress(tasks: list[Task]) -> Group:
+    """Return one line a task, in the order of their start."""
+    order = sorted(tasks, key=lambda task: (task["start_date"] or "9", task["task_id"], task["map_index"]))
+    return Group(*(Text.from_markup(line(task)) for task in order))
+
+
+def line(task: Task) -> str:
+    """Return a task's line: a mark, its name, its state and its seconds."""
+    name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}\\[{task['map_index']}]"
+    duration = "" if task["duration"] is None else f"{task['duration']:.1f} s"
+    return f" {MARKS.get(task['state'], '·')} {name:<32} {task['state'] or 'waiting':<16} {duration}"
+
+
+def report_changes(tasks: list[Task], shown: dict[tuple[str, int], str]) -> None:
+    """Print the tasks that started or ended since the last call: for logs, where nothing can be redrawn."""
+    for task in sorted(tasks, key=lambda task: task["end_date"] or "9"):
+        key = (task["task_id"], task["map_index"])
+        state = task["state"]
+        if state in {"success", "failed", "upstream_failed", "skipped", "up_for_retry"} and shown.get(key) != state:
+            console.print(line(task), highlight=False)
+        shown[key] = state
+
+
+def show_failures(rest: AirflowRest, path: str, tasks: list[Task]) -> None:
+    """Print the end of the log of every task that failed by itself."""
+    for task in tasks:
+        if task["state"] != "failed":
+            continue
+        log = f"{path}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+        content = rest.call("GET", f"{log}?map_index={task['map_index']}&full_content=true")["content"]
+        console.print(f"[red]{task['task_id']}[/]: the end of its log")
+        for event in content[-LOG_LINES:]:
+            console.print("   ", log_line(event), markup=False, highlight=False)
+
+
+def log_line(event: dict[str, Any] | str) -> str:
+    """Return one log event as text; an exception with its type and value."""
+    if isinstance(event, str):
+        return event
+    details = event.get("error_detail") or []
+    errors = [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details]
+    return " ".join(str(part) for part in [event.get("timestamp") or "", event.get("event", ""), *errors])
+
+
+def results(settings: Settings, airflow_url: str, run_id: str) -> Table:
+    """Return the table of what both runs left in the ledger and in the registry."""
+    table = Table("", "", title=f"{PIPELINE}: run {run_id}", title_justify="left", show_header=False)
+    ledger = {kind: ledger_row(settings, kind, run_id) for kind in ("train", "predict")}
+    for kind, row in ledger.items():
+        table.add_row(
+            f"{kind}: rows",
+            f"{row['rows_in']} in = {row['rows_accepted']} accepted + {row['rows_rejected']} rejected; "
+            f"{row['rows_out'] or 0} out",
+        )
+    for name, value in sorted(figures(ledger["train"]["metrics"]).items()):
+        table.add_row(name, f"{value:.4f}")
+    champion = champion_version(settings)
+    table.add_row(
+        "champion",
+        f"{PIPELINE} version {champion}; it made these predictions: "
+        f"{'yes' if champion == ledger['predict']['model_version'] else 'no'}",
+    )
+    table.add_row("predictions", ledger["predict"]["output_uri"])
+    table.add_row("Airflow", f"{airflow_url}/dags/{PIPELINE}_train")
+    table.add_row("MLflow", f"{settings.mlflow_uri}/#/models/{PIPELINE}/versions/{champion}")
+    return table
+
+
+def ledger_row(settings: Settings, kind: str, run_id: str) -> dict[str, Any]:
+    """Return a run's row of ``mart.run``."""
+    import psycopg2
+    from psycopg2.extras import RealDictCursor
+
+    connection = psycopg2.connect(settings.greenplum_dsn, cursor_factory=RealDictCursor)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT * FROM mart.run WHERE pipeline = %s AND kind = %s AND run_id = %s", (PIPELINE, kind, run_id)
+            )
+            row = cursor.fetchone()
+    finally:
+        connection.close()
+    if row is None:
+        stop(f"mart.run has no row of the {kind} run {run_id}, although Airflow says that it succeeded.")
+    return dict(row)
+
+
+def figures(metrics: str | None) -> dict[str, float]:
+    """Return the numbers of the ledger's JSON of figures, nested ones under dotted names."""
+    flat: dict[str, float] = {}
+
+    def collect(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                collect(f"{prefix}.{name}" if prefix else name, inner)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[prefix] = float(value)
+
+    collect("", json.loads(metrics or "{}"))
+    return flat
+
+
+def champion_version(settings: Settings) -> str:
+    """Return the version that carries the champion alias, by MLflow's REST API (its client takes 5 s to import)."""
+    import requests
+
+    answer = requests.get(
+        f"{settings.mlflow_uri}/api/2.0/mlflow/registered-models/alias",
+        params={"name": PIPELINE, "alias": "champion"},
+        auth=(settings.mlflow_username, settings.mlflow_password),
+        timeout=30,
+    )
+    if not answer.ok:
+        stop(f"MLflow names no champion of {PIPELINE}: {answer.status_code} {answer.text}")
+    return str(answer.json()["model_version"]["version"])
+
+
+if __name__ == "__main__":
+    typer.run(main)
