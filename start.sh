@@ -22,6 +22,7 @@ usage() {
   cat <<'TEXT'
 Usage: ./start.sh VERB [--native]
 
+  install [--dev]       the servers' packages and the Python environment, without starting anything
   up [--services LIST]  start the stack and wait until it is healthy; twice does no harm.
                         LIST is a comma-separated part of postgres,tarantool,s3,mlflow,airflow
   demo                  up, then the main job on real series: upload, train, predict, and a table of the results
@@ -34,7 +35,6 @@ Usage: ./start.sh VERB [--native]
 TEXT
 }
 
-# shellcheck source-path=SCRIPTDIR
 for part in service environment install postgres tarantool s3 mlflow airflow; do
   # shellcheck disable=SC1090
   source "$ROOT/scripts/native/$part.sh"
@@ -84,6 +84,11 @@ start_services() {
   fi
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
   return "$failed"
+}
+
+verb_install() {
+  take_lock
+  install_all
 }
 
 verb_up() {
@@ -180,11 +185,13 @@ verb_demo() {
 
 VERB=${1:-}
 (($# == 0)) || shift
-NATIVE=no YES=no SERVICES=$ALL_SERVICES OPERANDS=()
+NATIVE=no YES=no DEV=no SERVICES=$ALL_SERVICES OPERANDS=()
+# shellcheck disable=SC2034  # install.sh reads DEV
 while (($#)); do
   case $1 in
     --native) NATIVE=yes ;;
     --yes) YES=yes ;;
+    --dev) DEV=yes ;;
     --services)
       SERVICES=${2:-}
       SERVICES=${SERVICES//,/ }
@@ -200,7 +207,7 @@ while (($#)); do
 done
 
 case $VERB in
-  up | demo | status | logs | stop | reset)
+  install | up | demo | status | logs | stop | reset)
     choose_folders
     "verb_$VERB" "${OPERANDS[@]}"
     ;;

@@ -15,8 +15,6 @@ airflow_environment() {
   export AIRFLOW__CORE__DAGS_FOLDER=$ROOT/dags AIRFLOW__CORE__PLUGINS_FOLDER=$ROOT/docker/airflow/plugins
   export AIRFLOW__LOGGING__BASE_LOG_FOLDER=$AIRFLOW_HOME/logs
   export AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH=$AIRFLOW_HOME/bundles
-  export AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=$XFLOW_AIRFLOW_TASK_LOG_PORT
-  export AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT=$XFLOW_AIRFLOW_TRIGGER_LOG_PORT
   set -a
   # shellcheck source=docker/airflow/airflow.env
   source "$ROOT/docker/airflow/airflow.env"
@@ -28,6 +26,17 @@ airflow_environment() {
 airflow_scheduler_environment() {
   airflow_environment
   export XFLOW_PRELOAD=1
+}
+
+# The api-server reads the logs from the folder that all processes share. Airflow's own log servers, which
+# would listen on every address of the machine, stay off.
+airflow_start() {
+  local environment=airflow_environment arguments=("${1#airflow-}")
+  case $1 in
+    airflow-scheduler) environment=airflow_scheduler_environment arguments+=(--skip-serve-logs) ;;
+    airflow-triggerer) arguments+=(--skip-serve-logs) ;;
+  esac
+  service_start "$1" "$environment" "$ROOT/.venv/bin/airflow" "${arguments[@]}"
 }
 
 airflow_health() { http_get "$XFLOW_AIRFLOW_PORT" /api/v2/monitor/health; }
@@ -81,15 +90,11 @@ airflow_connect() {
 }
 
 airflow_up() {
-  local process environment
+  local process
   if airflow_all_ready 2>/dev/null; then return 0; fi
   mkdir -p "$XFLOW_HOME/airflow"
   airflow_prepare || return 1
-  for process in $AIRFLOW_PROCESSES; do
-    environment=airflow_environment
-    if [[ $process == airflow-scheduler ]]; then environment=airflow_scheduler_environment; fi
-    service_start "$process" "$environment" "$ROOT/.venv/bin/airflow" "${process#airflow-}"
-  done
+  for process in $AIRFLOW_PROCESSES; do airflow_start "$process"; done
   for process in $AIRFLOW_PROCESSES; do
     service_await "$process" 180 "${process//-/_}_ready" || return 1
   done

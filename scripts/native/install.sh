@@ -54,18 +54,24 @@ find_uv() {
   echo "$tools/bin/uv"
 }
 
-# The environment of the lock, made anew only when the lock or the project file changed. --inexact keeps what a
-# developer has installed beside it.
+# The environment of the lock, synchronised only when the lock or the project file changed. --inexact keeps what
+# lies there beside it. The stamp's second word says whether the development tools are in it too.
 install_python() {
-  local stamp=$ROOT/.venv/.xflow-synced wanted python uv
-  wanted=$(cat "$ROOT/uv.lock" "$ROOT/pyproject.toml" | sha256sum)
-  if [[ -x $ROOT/.venv/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
+  local stamp=$ROOT/.venv/.xflow-synced wanted python uv groups=(--no-dev)
+  wanted=$(cat "$ROOT/uv.lock" "$ROOT/pyproject.toml" | sha256sum | cut -d ' ' -f 1)
+  if [[ -x $ROOT/.venv/bin/python && -f $stamp ]]; then
+    case $(<"$stamp") in
+      "$wanted dev") return 0 ;;
+      "$wanted user") [[ $DEV == yes ]] || return 0 ;;
+    esac
+  fi
   python=$(find_python) || python_missing
   uv=$(find_uv "$python") || die "uv could not be installed: see $LOG_DIR/install.log. Install it: pip install uv"
+  if [[ $DEV == yes ]]; then groups=(--all-groups); fi
   say "installing the locked Python environment into $ROOT/.venv"
   UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$ROOT/.venv "$uv" sync --project "$ROOT" --python "$python" \
-    --frozen --inexact --all-extras --no-dev --quiet || die "uv could not install the environment: see above."
-  echo "$wanted" >"$stamp"
+    --frozen --inexact --all-extras "${groups[@]}" --quiet || die "uv could not install the environment: see above."
+  if [[ $DEV == yes ]]; then echo "$wanted dev"; else echo "$wanted user"; fi >"$stamp"
 }
 
 install_all() {

@@ -36,7 +36,8 @@ service_members() {
   [[ $boot == "$(boot_id)" ]] || return 0
   # A living process with the leader's number and another start time means that the number was reused.
   if now=$(process_start_time "$leader") && [[ $now != "$started" ]]; then return 0; fi
-  cat /proc/[0-9]*/stat 2>/dev/null |
+  # Some end while they are being read.
+  { cat /proc/[0-9]*/stat 2>/dev/null || true; } |
     awk -v session="$leader" '{pid = $1; sub(/^.*\) /, "")} $4 == session {print pid, $20}'
 }
 
