@@ -60,7 +60,7 @@ class MemoryStore:
     def delete(self, prefix: str) -> None:
         """Delete every object below a prefix."""
         uri = self.uri(prefix)
-        if not uri.endswith("/") or uri.count("/") < 4:
+        if not uri.endswith("/") or not uri.removeprefix("s3://").partition("/")[2].strip("/"):
             raise ConfigInvalid(f"refusing to delete {uri}: give a prefix that ends in /")
         for name in [name for name in self.objects if name.startswith(uri)]:
             del self.objects[name]

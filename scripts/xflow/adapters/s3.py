@@ -11,6 +11,7 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from s3transfer.exceptions import CancelledError, RetriesExceededError, S3UploadFailedError
 
 from xflow.errors import (
     AccessDenied,
@@ -26,6 +27,9 @@ from xflow.schema import MANIFEST
 CHUNK_BYTES = 1024 * 1024
 DELETE_KEYS = 1000  # the most that one DeleteObjects request takes
 MULTIPART = TransferConfig(multipart_threshold=64 * 1024**2, multipart_chunksize=32 * 1024**2, max_concurrency=4)
+
+# What a request or an upload by parts raises; these have no root in common.
+DRIVER_ERRORS = (Boto3Error, BotoCoreError, ClientError, CancelledError, RetriesExceededError, S3UploadFailedError)
 
 MISSING = {"NoSuchKey", "NoSuchBucket", "NotFound", "404"}
 DENIED = {
@@ -222,13 +226,10 @@ def mapped(error: Exception, where: str) -> XflowError:
 def _mapped(where: str) -> Iterator[None]:
     try:
         yield
-    except Boto3Error as error:  # an upload wraps the cause in an error of boto3's own
-        cause = error.__context__
+    except DRIVER_ERRORS as error:
+        # An upload wraps the cause in an error of boto3's own.
+        cause = error.__context__ if isinstance(error, Boto3Error) else None
         raise mapped(cause if isinstance(cause, ClientError) else error, where) from error
-    except BotoCoreError as error:
-        raise mapped(error, where) from error
-    except ClientError as error:
-        raise mapped(error, where) from error
 
 
 def _is_visible(key: str) -> bool:
