@@ -1,0 +1,160 @@
+"""What the DAG files share: defaults, the trigger form, assets, and the first task group.
+
+Wiring only. Each task calls one method of `xflow.runner.Runner`, as the command line does.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import (
+    Asset,
+    AssetWatcher,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    XComArg,
+    get_current_context,
+    task,
+    task_group,
+)
+from xflow_deliveries import DeliveryTrigger
+
+from xflow.errors import Permanent
+from xflow.pipeline import Pipeline, load, load_all
+from xflow.refs import RunKey
+from xflow.settings import pipelines_folder
+
+if TYPE_CHECKING:
+    from xflow.runner import Runner
+
+log = logging.getLogger("xflow")
+
+Json = dict[str, Any]
+Kind = Literal["train", "predict"]
+GPU = {"pool": "gpu", "queue": "gpu"}
+
+TASK_DEFAULTS = {
+    "owner": "xflow",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
+    "execution_timeout": timedelta(minutes=30),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[RetryRule(exception=Permanent, action=RetryAction.FAIL, reason="retrying cannot help")]
+    ),
+}
+
+
+def pipelines() -> list[Pipeline]:
+    """Return every pipeline; a wrong file is an import error that names the file and the field."""
+    return load_all(pipelines_folder())
+
+
+def dag_arguments(pipeline: Pipeline, kind: Kind, doc: str) -> dict[str, Any]:
+    """Return the arguments that all DAGs of a pipeline share."""
+    return {
+        "dag_id": f"{pipeline.name}_{kind}",
+        "description": pipeline.description,
+        "doc_md": f"{pipeline.description}\n\n{doc}",
+        "default_args": TASK_DEFAULTS,
+        "tags": ["xflow", kind, *pipeline.tags],
+        "catchup": False,
+        "max_active_runs": 1,
+    }
+
+
+def params(pipeline: Pipeline, kind: Kind) -> dict[str, Param]:
+    """Return the fields of the trigger form that both kinds have."""
+    usual = getattr(pipeline.input, kind)
+    return {
+        "input_uri": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^s3://[^/\s]+/\S+$",
+            title="Input URI",
+            description_md=f"`s3://` URI of a parquet object, or of a prefix ending in `/`. Empty: `{usual}`.",
+        ),
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$",
+            title="As of",
+            description_md="Newest timestamp that may be used, as `2026-10-31` or `2026-10-31T23:00:00`. "
+            "Empty: the newest of the input.",
+        ),
+        "horizon": Param(
+            pipeline.model.horizon,
+            type="integer",
+            minimum=1,
+            maximum=10_000,
+            title="Horizon",
+            description_md=f"Steps of frequency `{pipeline.contract.frequency}` to forecast.",
+        ),
+    }
+
+
+def champion_asset(pipeline: Pipeline) -> Asset:
+    """Return the asset that has an event whenever a champion was promoted."""
+    return Asset(name=f"{pipeline.name}_champion", uri=f"xflow://{pipeline.name}/champion", group="xflow")
+
+
+def delivery_asset(pipeline: Pipeline) -> Asset:
+    """Return the asset that has an event whenever input to predict from was delivered to S3."""
+    watcher = AssetWatcher(name=f"{pipeline.name}_deliveries", trigger=DeliveryTrigger(pipeline.input.predict))
+    return Asset(
+        name=f"{pipeline.name}_delivery", uri=f"xflow://{pipeline.name}/delivery", group="xflow", watchers=[watcher]
+    )
+
+
+def runner() -> "Runner":
+    """Return the runner of the current task's DAG run. Heavy: only inside a task."""
+    from xflow_connections import settings
+
+    from xflow.runner import Runner
+
+    context = get_current_context()
+    name, _, kind = context["dag"].dag_id.rpartition("_")
+    pipeline = load(pipelines_folder() / f"{name}.yaml")
+    return Runner(settings(), pipeline, RunKey(pipeline=name, kind=kind, run_id=context["run_id"]))
+
+
+def param(name: str) -> Any:
+    """Return what the trigger form holds for the current DAG run."""
+    return get_current_context()["params"][name]
+
+
+@task
+def load_mart(checked: Json) -> Json:
+    """Copy accepted and rejected rows into the mart, in one transaction."""
+    loads = runner().load_mart(checked)
+    log.info("rows by table: %s", loads)
+    return loads
+
+
+@task
+def write_features(checked: Json) -> Json:
+    """Write the series to Tarantool as a feature set, and mark it ready."""
+    features = runner().write_features(checked)
+    log.info("feature set %(id)s: %(series)d series, %(rows)d rows", features)
+    return features
+
+
+@task_group(group_id="input", tooltip="Check the input, keep it in the mart, write features")
+def input_tasks(check_contract: Callable[[], XComArg]) -> tuple[XComArg, XComArg, XComArg]:
+    """Wire the tasks of the input; return the checked input, its load into the mart and the feature set."""
+    checked = check_contract()
+    return checked, load_mart(checked), write_features(checked)
+
+
+def log_checked(checked: Json) -> Json:
+    """Log what the contract let through; return it."""
+    log.info(
+        "%(rows_in)d rows in = %(rows_accepted)d accepted + %(rows_rejected)d rejected %(rejected_by_rule)s, "
+        "%(series_accepted)d series, as of %(as_of)s",
+        checked,
+    )
+    return checked
