@@ -9,24 +9,38 @@ import pytest
 
 
 class Line:
-    """A TCP line to a server that hangs up on both ends after so many bytes from the server."""
+    """A TCP line to a server that hangs up on both ends when told, or after so many bytes from the server."""
 
     def __init__(self, host: str, port: int, cut_after: int) -> None:
         self._target, self._left = (host, port), cut_after
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._ends = [self._listener]
+        self._threads = [threading.Thread(target=self._serve)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+        for end in self._ends:
+            end.close()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self._ends.append(client)
                 server = socket.create_connection(self._target)
-                threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-                threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+                self._ends.append(server)
+                for route in ((client, server, False), (server, client, True)):
+                    self._threads.append(threading.Thread(target=self._pump, args=route))
+                    self._threads[-1].start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with contextlib.suppress(OSError):

@@ -178,8 +178,9 @@ def mapped(error: Exception, where: str) -> XflowError:
 
 
 def _text(error: DatabaseError) -> str:
-    message = error.message
-    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)
+    """Return what the server said: the last argument, after its code; bytes, as the connection asks for."""
+    said = error.args[-1] if error.args else ""
+    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 def _parts(generation: int, series: Iterable[SeriesBlock], checksum: Checksum) -> Iterator[Part]:

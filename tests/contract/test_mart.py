@@ -1,0 +1,440 @@
+"""One suite over the marts: the fake and PostgreSQL, which stands for Greenplum."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import psycopg2
+import psycopg2.errors
+import psycopg2.extras
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xflow.adapters import greenplum, greenplum_tables
+from xflow.adapters.greenplum import GreenplumMart
+from xflow.adapters.memory import MemoryMart
+from xflow.errors import (
+    AccessDenied,
+    ConfigInvalid,
+    ContractViolated,
+    Permanent,
+    Retryable,
+    ServiceUnavailable,
+    XflowError,
+)
+from xflow.ports import Mart, TableRows
+from xflow.refs import RunKey, TableLoad
+from xflow.schema import REJECTED_SCHEMA, input_schema, prediction_schema
+from xflow.settings import Settings
+
+INPUT = input_schema(("price",))
+LEVELS = (0.8, 0.95)
+START = datetime(2020, 1, 1)  # noqa: DTZ001 - the mart's timestamps carry no zone
+NAN, INFINITE = float("nan"), float("inf")
+HOSTILE_TEXTS = ["", " ", '"', "\\", "\\.", "\n\\.\n", "a\tb", "a,b", "\r\n", "NULL", "\\N", "ряд 😀", "';--", "%s {}"]
+
+
+@pytest.fixture
+def postgres(stores: Settings) -> GreenplumMart:
+    return GreenplumMart(stores.greenplum_dsn)
+
+
+@pytest.fixture(params=["memory", pytest.param("greenplum", marks=pytest.mark.services)])
+def mart(request: pytest.FixtureRequest, key: RunKey) -> Mart:
+    made = MemoryMart() if request.param == "memory" else request.getfixturevalue("postgres")
+    made.prepare(key.pipeline, ("price",), LEVELS)
+    return made
+
+
+@pytest.fixture
+def prepared(postgres: GreenplumMart, key: RunKey) -> GreenplumMart:
+    postgres.prepare(key.pipeline, ("price",), LEVELS)
+    return postgres
+
+
+def batch(rows: int, first: int = 0) -> pa.RecordBatch:
+    ids = range(first, first + rows)
+    columns = {
+        "row_id": list(ids),
+        "series_id": [f"s{i}" for i in ids],
+        "timestamp": [START] * rows,
+        "value": [float(i) for i in ids],
+        "price": [None] * rows,
+    }
+    return pa.RecordBatch.from_pydict(columns, INPUT)
+
+
+def input_rows(key: RunKey, batches: Iterable[pa.RecordBatch]) -> TableRows:
+    return TableRows(f"{key.pipeline}_input", INPUT, batches)
+
+
+def rejected_rows(rows: int) -> TableRows:
+    columns = {
+        "row_id": list(range(rows)),
+        "series_id": [None] * rows,
+        "rule": ["missing_id"] * rows,
+        "column_name": ["series_id"] * rows,
+        "bad_value": [None] * rows,
+        "source_uri": ["s3://b/k"] * rows,
+    }
+    return TableRows("rejected_row", REJECTED_SCHEMA, [pa.RecordBatch.from_pydict(columns, REJECTED_SCHEMA)])
+
+
+def figures(mart: Mart, key: RunKey) -> tuple[int, int, Mapping[str, object]]:
+    run = {name: value for name, value in (mart.run(key) or {}).items() if not name.endswith("_at")}
+    return mart.count(key, f"{key.pipeline}_input"), mart.count(key, "rejected_row"), run
+
+
+def select(stores: Settings, query: str, *arguments: object) -> list[dict[str, object]]:
+    connection = psycopg2.connect(stores.greenplum_dsn, cursor_factory=psycopg2.extras.RealDictCursor)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(query, arguments)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_a_load_twice_leaves_what_once_leaves(mart: Mart, key: RunKey) -> None:
+    mart.start_run(key, {"input_uri": "s3://b/k"})
+    facts = {"rows_in": 5, "rows_accepted": 3, "rows_rejected": 2, "metrics": {"mase": 1.5}}
+    tables = [input_rows(key, [batch(2), batch(1, 2)]), rejected_rows(2)]
+    loads = mart.load(key, tables, facts)
+    assert loads == [TableLoad(table=f"{key.pipeline}_input", rows=3), TableLoad(table="rejected_row", rows=2)]
+    once = figures(mart, key)
+    assert once[:2] == (3, 2)
+    assert once[2]["rows_in"] == 5
+    assert once[2]["state"] == "running"
+    assert mart.load(key, tables, facts) == loads
+    assert figures(mart, key) == once
+
+
+def test_runs_do_not_touch_each_other(mart: Mart, key: RunKey) -> None:
+    other = key.model_copy(update={"run_id": "another"})
+    mart.load(other, [input_rows(key, [batch(4)])], {})
+    mart.load(key, [input_rows(key, [batch(2)])], {})
+    mart.load(key, [input_rows(key, [batch(1)])], {})
+    assert (mart.count(key, f"{key.pipeline}_input"), mart.count(other, f"{key.pipeline}_input")) == (1, 4)
+
+
+@pytest.mark.parametrize("batches", [[], [batch(0)]], ids=["no batch", "an empty batch"])
+def test_a_load_of_no_rows_removes_the_earlier_ones(mart: Mart, key: RunKey, batches: list[pa.RecordBatch]) -> None:
+    mart.load(key, [input_rows(key, [batch(2)])], {})
+    assert mart.load(key, [input_rows(key, batches)], {}) == [TableLoad(table=f"{key.pipeline}_input", rows=0)]
+    assert mart.count(key, f"{key.pipeline}_input") == 0
+
+
+def test_batches_that_fail_leave_everything_as_it_was(mart: Mart, key: RunKey) -> None:
+    class Broken(Exception):
+        pass
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield batch(100_000)
+        raise Broken("on the way")
+
+    mart.start_run(key, {})
+    mart.load(key, [input_rows(key, [batch(2)]), rejected_rows(1)], {"rows_in": 3})
+    before = figures(mart, key)
+    with pytest.raises(Broken, match="on the way"):
+        mart.load(key, [rejected_rows(7), input_rows(key, broken())], {"rows_in": 100_007})
+    assert figures(mart, key) == before
+
+
+def test_unknown_facts_are_refused_and_nothing_is_kept(mart: Mart, key: RunKey) -> None:
+    mart.start_run(key, {})
+    before = figures(mart, key)
+    with pytest.raises(ConfigInvalid, match=r"mart.run has no columns.*colour"):
+        mart.load(key, [input_rows(key, [batch(2)])], {"colour": "red"})
+    assert figures(mart, key) == before
+
+
+def test_a_run_starts_anew(mart: Mart, key: RunKey) -> None:
+    assert mart.run(key) is None
+    mart.start_run(key, {"input_uri": "s3://b/1"})
+    mart.note_run(key, {"state": "failed", "message": "it \x00 broke", "rows_out": 5})
+    mart.start_run(key, {"input_uri": "s3://b/2"})
+    run = mart.run(key)
+    assert run is not None
+    assert (run["run_key"], run["pipeline"], run["kind"], run["run_id"]) == (
+        str(key), key.pipeline, key.kind, key.run_id
+    )  # fmt: skip
+    assert (run["state"], run["input_uri"], run["message"], run["rows_out"]) == ("running", "s3://b/2", None, None)
+
+
+def test_another_shape_of_a_table_is_refused(mart: Mart, key: RunKey) -> None:
+    mart.prepare(key.pipeline, ("price",), LEVELS)
+    with pytest.raises(ConfigInvalid, match=f"{key.pipeline}_input.* other columns"):
+        mart.prepare(key.pipeline, ("price", "stock"), LEVELS)
+    with pytest.raises(ConfigInvalid, match=f"{key.pipeline}_prediction.* other columns"):
+        mart.prepare(key.pipeline, ("price",), (0.8,))
+
+
+def test_a_table_that_is_absent(mart: Mart, key: RunKey) -> None:
+    with pytest.raises(ConfigInvalid, match="does not exist"):
+        mart.load(key, [TableRows("no_such_table", INPUT, [batch(1)])], {})
+
+
+# The rest needs the server.
+VALUES = st.one_of(st.none(), st.floats(), st.sampled_from([NAN, INFINITE, -INFINITE, -0.0, 5e-324]))
+TIMES = st.datetimes().map(lambda time: time.replace(fold=0))
+TEXTS = st.one_of(st.sampled_from(HOSTILE_TEXTS), st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
+ROWS = st.lists(st.tuples(st.integers(0, 2**63 - 1), TEXTS, TIMES, VALUES, VALUES), max_size=20)
+
+
+@pytest.mark.services
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rows=ROWS)
+def test_values_come_back_as_they_were(
+    prepared: GreenplumMart, stores: Settings, key: RunKey, rows: list[tuple[object, ...]]
+) -> None:
+    columns = dict(zip(INPUT.names, map(list, zip(*rows)))) if rows else {name: [] for name in INPUT.names}
+    prepared.load(key, [input_rows(key, [pa.RecordBatch.from_pydict(columns, INPUT)])], {})
+    stored = select(stores, f"SELECT * FROM mart.{key.pipeline}_input WHERE run_key = %s", str(key))
+    found = [repr(tuple(row[name] for name in INPUT.names)) for row in stored]
+    assert sorted(found) == sorted(map(repr, rows))
+
+
+@pytest.mark.services
+def test_hostile_texts_come_back(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    rows = [{"row_id": i, "rule": text, "source_uri": text, "series_id": text} for i, text in enumerate(HOSTILE_TEXTS)]
+    prepared.load(
+        key, [TableRows("rejected_row", REJECTED_SCHEMA, [pa.RecordBatch.from_pylist(rows, REJECTED_SCHEMA)])], {}
+    )
+    stored = select(
+        stores, "SELECT series_id, bad_value FROM mart.rejected_row WHERE run_key = %s ORDER BY row_id", str(key)
+    )
+    assert [row["series_id"] for row in stored] == HOSTILE_TEXTS
+    assert {row["bad_value"] for row in stored} == {None}
+
+
+@pytest.mark.services
+def test_a_value_that_the_server_refuses(prepared: GreenplumMart, key: RunKey) -> None:
+    prepared.load(key, [input_rows(key, [batch(2)])], {})
+    bad = batch(1).set_column(1, INPUT.field(1), pa.array(["a\x00b"]))
+    with pytest.raises(ContractViolated, match="refuses a value"):
+        prepared.load(key, [input_rows(key, [batch(50_000), bad])], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 2
+
+
+@pytest.mark.services
+def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> None:
+    started = threading.Barrier(2, timeout=20)
+
+    def slow(first: int) -> Iterator[pa.RecordBatch]:
+        yield from (batch(1000, first + i * 1000) for i in range(20))
+
+    def load(first: int) -> None:
+        started.wait()
+        prepared.load(key, [input_rows(key, slow(first)), rejected_rows(3)], {"rows_in": 20_003})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, (0, 1_000_000)))
+    assert figures(prepared, key)[:2] == (20_000, 3)
+
+
+@pytest.mark.services
+def test_two_runs_prepare_one_pipeline_at_once(stores: Settings, key: RunKey) -> None:
+    def prepare(_: int) -> None:
+        GreenplumMart(stores.greenplum_dsn).prepare(key.pipeline, (), LEVELS)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(prepare, range(6)))
+    assert GreenplumMart(stores.greenplum_dsn).count(key, f"{key.pipeline}_prediction") == 0
+
+
+CLIENT = """
+import sys, time
+import numpy as np, pyarrow as pa
+from xflow.adapters.greenplum import GreenplumMart
+from xflow.ports import TableRows
+from xflow.refs import RunKey
+from xflow.schema import input_schema
+
+def forever():
+    while True:
+        numbers = np.arange(20_000)
+        columns = [numbers, numbers.astype(str), numbers.astype("M8[us]"), numbers * 1.0, numbers * 1.0]
+        yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=schema)
+        print("sent", flush=True)
+        time.sleep(0.05)
+
+schema = input_schema(("price",))
+key = RunKey.model_validate_json(sys.argv[1])
+GreenplumMart(sys.stdin.read()).load(key, [TableRows(f"{key.pipeline}_input", schema, forever())], {"rows_in": -1})
+"""
+
+
+@pytest.mark.services
+def test_a_client_killed_in_the_middle_leaves_nothing(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    prepared.load(key, [input_rows(key, [batch(2)])], {"rows_in": 2})
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, key.model_dump_json()],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with client:
+        client.stdin.write(stores.greenplum_dsn)
+        client.stdin.close()
+        for _ in range(3):
+            assert client.stdout.readline() == "sent\n"
+        client.send_signal(signal.SIGKILL)
+    assert figures(prepared, key)[0] == 2
+    assert prepared.run(key)["rows_in"] == 2
+    # The lock of the dead client is gone too.
+    assert prepared.load(key, [input_rows(key, [batch(3)])], {"rows_in": 3})[0].rows == 3
+
+
+@pytest.mark.services
+def test_a_server_that_drops_the_client_in_the_middle(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    def dropped() -> Iterator[pa.RecordBatch]:
+        yield batch(10)
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+        assert len(select(stores, query, f"COPY%{key.pipeline}_input%")) == 1
+        yield from (batch(20_000) for _ in range(100))
+
+    with pytest.raises(ServiceUnavailable):
+        prepared.load(key, [input_rows(key, dropped())], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 0
+
+
+@pytest.mark.services
+def test_an_outage_in_the_middle(prepared: GreenplumMart, stores: Settings, key: RunKey, cut_line: object) -> None:
+    address = urlsplit(stores.greenplum_dsn)
+    line = cut_line(address.hostname, address.port, 10**9)
+    far = GreenplumMart(stores.greenplum_dsn.replace(f":{address.port}/", f":{line.port}/"))
+
+    def cut() -> Iterator[pa.RecordBatch]:
+        yield batch(10)
+        line.cut()
+        yield from (batch(20_000) for _ in range(100))
+
+    with pytest.raises(ServiceUnavailable):
+        far.load(key, [input_rows(key, cut())], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 0
+
+
+@pytest.mark.services
+def test_wrong_credentials(stores: Settings, key: RunKey) -> None:
+    password = urlsplit(stores.greenplum_dsn).password
+    mart = GreenplumMart(stores.greenplum_dsn.replace(password, "not-the-password"))
+    with pytest.raises(AccessDenied) as caught:
+        mart.run(key)
+    assert "not-the-password" not in str(caught.value) + repr(mart)
+
+
+@pytest.mark.services
+def test_a_database_that_does_not_exist(stores: Settings, key: RunKey) -> None:
+    with pytest.raises(ConfigInvalid, match="nowhere"):
+        GreenplumMart(stores.greenplum_dsn.rpartition("/")[0] + "/nowhere").run(key)
+
+
+def test_no_server(closed_port: int, key: RunKey) -> None:
+    with pytest.raises(ServiceUnavailable, match="is it running"):
+        GreenplumMart(f"postgresql://xflow:secret@127.0.0.1:{closed_port}/xflow").run(key)
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        GreenplumMart("postgresql//xflow:secret@127.0.0.1/xflow")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.services
+def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    schema = prediction_schema(LEVELS)
+    prediction = {
+        "prediction_id": ["p1", "p2"],
+        "series_id": ["s1", "s1"],
+        "timestamp": [START + timedelta(31), START + timedelta(60)],
+        "step": [1, 2],
+        "forecast": [1.5, 2.5],
+        **{name: [0.0, 0.0] for name in ("lower_80", "upper_80", "lower_95", "upper_95")},
+        "model_name": ["m", "m"],
+        "model_version": ["3", "3"],
+        "input_row_id": [1, 1],
+    }
+    rows = TableRows(f"{key.pipeline}_prediction", schema, [pa.RecordBatch.from_pydict(prediction, schema)])
+    other = key.model_copy(update={"run_id": "another"})
+    prepared.load(other, [input_rows(key, [batch(3)])], {})
+    prepared.start_run(key, {"input_uri": "s3://b/k"})
+    prepared.load(key, [input_rows(key, [batch(3)]), rows], {"state": "success"})
+    query = f"SELECT * FROM mart.{key.pipeline}_lineage ORDER BY step"
+    found = [
+        (row["prediction_id"], row["run_key"], row["input_value"], row["input_uri"], row["run_state"])
+        for row in select(stores, query)
+    ]
+    assert found == [(name, str(key), 1.0, "s3://b/k", "success") for name in ("p1", "p2")]
+
+
+def test_tables_on_greenplum_are_distributed() -> None:
+    words = {"pipeline": "p", "exogenous": "", "bounds": "", "p_bounds": "", **greenplum_tables._storage(True)}
+    ddl = {name: greenplum_tables._render(name, words) for name in ("run", "rejected_row", "input", "prediction")}
+    assert "DISTRIBUTED BY (run_key)" in ddl["run"]
+    assert "appendonly" not in ddl["run"]
+    for name, column in (("rejected_row", "row_id"), ("input", "row_id"), ("prediction", "input_row_id")):
+        assert "orientation=column" in ddl[name]
+        assert f"DISTRIBUTED BY ({column})" in ddl[name]
+        assert "KEY" not in ddl[name]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (psycopg2.errors.DiskFull, ServiceUnavailable),
+        (psycopg2.errors.DeadlockDetected, ServiceUnavailable),
+        (psycopg2.errors.SerializationFailure, ServiceUnavailable),
+        (psycopg2.errors.QueryCanceled, ServiceUnavailable),
+        (psycopg2.errors.AdminShutdown, ServiceUnavailable),
+        (psycopg2.errors.InsufficientPrivilege, AccessDenied),
+        (psycopg2.errors.UndefinedTable, ConfigInvalid),
+        (psycopg2.errors.DatetimeFieldOverflow, ContractViolated),
+    ],
+)
+def test_error_codes(error: type[psycopg2.Error], expected: type[XflowError]) -> None:
+    assert type(greenplum.mapped(coded(error), "here")) is expected
+
+
+def coded(error: type[psycopg2.Error]) -> psycopg2.Error:
+    """An error as the server raises it: psycopg2 sets its code, Python code cannot."""
+    code = next(code for code, kind in psycopg2.errors.__dict__.items() if kind is error)
+    return type(code, (error,), {"pgcode": SQLSTATES[code]})("said so")
+
+
+SQLSTATES = {
+    "DiskFull": "53100",
+    "DeadlockDetected": "40P01",
+    "SerializationFailure": "40001",
+    "QueryCanceled": "57014",
+    "AdminShutdown": "57P01",
+    "InsufficientPrivilege": "42501",
+    "UndefinedTable": "42P01",
+    "DatetimeFieldOverflow": "22008",
+}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        kind
+        for kind in {**vars(psycopg2), **vars(psycopg2.errors)}.values()
+        if isinstance(kind, type) and issubclass(kind, psycopg2.Error)
+    ],
+    ids=lambda error: error.__name__,
+)
+def test_every_driver_error_is_mapped(monkeypatch: pytest.MonkeyPatch, key: RunKey, error: type[Exception]) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error("said so")
+
+    monkeypatch.setattr(psycopg2, "connect", fail)
+    with pytest.raises((Retryable, Permanent)):
+        GreenplumMart("postgresql://u:p@127.0.0.1:1/d").run(key)
