@@ -1,0 +1,37 @@
+"""Filling of the gaps that the contract tolerates."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def fill_gaps(ordinals: npt.NDArray[np.int64], columns: npt.NDArray[np.float64], step: int) -> npt.NDArray[np.float64]:
+    """Return a series on its full grid, gaps filled by linear interpolation.
+
+    Parameters
+    ----------
+    ordinals
+        Period ordinals, rising by multiples of `step`, shape (n,), n >= 1.
+    columns
+        Finite values at these ordinals, shape (n, k).
+    step
+        Distance of neighbouring periods.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (steps from the first to the last ordinal, k).
+    """
+    places = (ordinals - ordinals[0]) // step
+    grid = np.arange(places[-1] + 1)
+    if len(grid) == len(places):
+        return columns
+    return np.stack([np.interp(grid, places, column) for column in columns.T], axis=1)
+
+
+def contiguous(ordinals: npt.NDArray[np.int64], first: int, max_gap: int, step: int) -> int:
+    """Return how many ordinals, from the start on, come before the first gap that is too long.
+
+    Gaps among the first `first` ordinals do not count.
+    """
+    broken = np.flatnonzero(np.diff(ordinals[max(first - 1, 0) :]) > (max_gap + 1) * step)
+    return int(broken[0]) + max(first, 1) if len(broken) else len(ordinals)

@@ -1,0 +1,124 @@
+"""The input's objects as local files, read in canonical batches."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xflow.domain.input_columns import InputColumns
+from xflow.errors import InputChanged, InputUnreadable
+from xflow.pipeline import Pipeline
+from xflow.ports import ObjectStore
+from xflow.refs import CheckedInput, ObjectRef
+
+BATCH_ROWS = 65_536
+READ_BYTES = 1024 * 1024
+VERDICT = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class InputBatch:
+    """Rows of one object in canonical columns; `first_row` is the row id of the first."""
+
+    rows: pa.RecordBatch
+    first_row: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInput:
+    """Local copies of an input's objects.
+
+    Attributes
+    ----------
+    objects
+        The objects in reading order, with their hash and number of rows.
+    """
+
+    objects: tuple[ObjectRef, ...]
+    columns: InputColumns
+    folder: Path
+
+    def batches(self) -> Iterator[InputBatch]:
+        """Read all rows, one batch in memory at a time.
+
+        Raises
+        ------
+        InputUnreadable
+            An object is damaged.
+        """
+        first_row = 0
+        for number, ref in enumerate(self.objects):
+            with _readable(ref.uri), _open(self.folder / str(number)) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns.names), use_threads=False):
+                    yield InputBatch(self.columns.canonical(batch, ref.uri), first_row, ref.uri)
+                    first_row += batch.num_rows
+
+
+@contextmanager
+def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: InputColumns) -> Iterator[LocalInput]:
+    """Hold local copies of objects for the length of the block.
+
+    Raises
+    ------
+    InputUnreadable
+        An object is not parquet, or its columns are not the pipeline's.
+    InputChanged
+        An object is no longer what its reference says.
+    """
+    with tempfile.TemporaryDirectory(prefix="xflow-") as folder:
+        found = []
+        for number, ref in enumerate(objects):
+            path = Path(folder) / str(number)
+            pinned = store.download(ref, path)
+            with _readable(ref.uri), _open(path) as file:
+                columns.check(file.schema_arrow, ref.uri)
+                found.append(pinned.model_copy(update={"rows": file.metadata.num_rows}))
+        yield LocalInput(tuple(found), columns, Path(folder))
+
+
+def input_columns(pipeline: Pipeline) -> InputColumns:
+    """Return the columns that a pipeline's YAML declares."""
+    names = pipeline.input.columns
+    return InputColumns(names.series_id, names.timestamp, names.value, pipeline.input.exogenous)
+
+
+def verdict_bytes(codes: npt.NDArray[np.uint8]) -> bytes:
+    """Return the verdict as parquet: one small integer a row, in reading order."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({VERDICT: codes}), sink, compression="zstd")
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+def read_verdict(store: ObjectStore, checked: CheckedInput) -> npt.NDArray[np.uint8]:
+    """Return the rule code of every row.
+
+    Raises
+    ------
+    InputChanged
+        It does not cover the input's rows.
+    """
+    table = pq.read_table(pa.BufferReader(store.get(checked.verdict)))
+    codes: npt.NDArray[np.uint8] = table.column(VERDICT).to_numpy()
+    if len(codes) != checked.rows_in or np.count_nonzero(codes) != checked.rows_rejected:
+        raise InputChanged(f"{checked.verdict.uri}: not the verdict of this input. Start a new run.")
+    return codes
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False)
+
+
+@contextmanager
+def _readable(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise InputUnreadable(f"{uri}: not readable as parquet ({error}). Write the object again.") from error

@@ -1,0 +1,67 @@
+"""Copy the input into the mart: accepted rows into the pipeline's table, rejected ones beside them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from xflow.columns import ROW_ID
+from xflow.errors import InputChanged
+from xflow.pipeline import Pipeline
+from xflow.ports import Mart, ObjectStore, TableRows
+from xflow.refs import CheckedInput, RunKey, TableLoad
+from xflow.schema import REJECTED_SCHEMA, input_schema
+from xflow.steps.check_contract import ledger_facts
+from xflow.steps.input_objects import LocalInput, downloaded, input_columns, read_verdict
+from xflow.steps.rejected_rows import rejected_batches
+
+
+def load_mart(
+    key: RunKey, pipeline: Pipeline, checked: CheckedInput, *, store: ObjectStore, mart: Mart
+) -> list[TableLoad]:
+    """Replace this run's rows in ``mart.<pipeline>_input`` and ``mart.rejected_row``, in one transaction.
+
+    Returns
+    -------
+    list of TableLoad
+        Their rows add up to ``checked.rows_in``.
+
+    Raises
+    ------
+    InputChanged
+        An object was replaced since the contract was checked; nothing is loaded then.
+    """
+    codes = read_verdict(store, checked)
+    with downloaded(store, checked.objects, input_columns(pipeline)) as local:
+        schema = input_schema(pipeline.input.exogenous)
+        accepted = _counted(_accepted(local, codes, schema), checked.rows_accepted)
+        rejected = _counted(rejected_batches(local, codes), checked.rows_rejected)
+        tables = [
+            TableRows(f"{pipeline.name}_input", schema, accepted),
+            TableRows("rejected_row", REJECTED_SCHEMA, rejected),
+        ]
+        return mart.load(key, tables, ledger_facts(checked))
+
+
+def _accepted(local: LocalInput, codes: npt.NDArray[np.uint8], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in local.batches():
+        ids = np.arange(batch.first_row, batch.first_row + batch.rows.num_rows)
+        rows = batch.rows.add_column(0, ROW_ID, pa.array(ids))
+        bad = codes[ids[0] : ids[-1] + 1] != 0
+        kept = rows.filter(pa.array(~bad)) if bad.any() else rows
+        if kept.num_rows:
+            # Accepted timestamps are starts of periods: nothing below a microsecond is lost.
+            yield pa.RecordBatch.from_arrays(
+                [column.cast(field.type) for column, field in zip(kept.columns, schema)], schema=schema
+            )
+
+
+def _counted(batches: Iterator[pa.RecordBatch], expected: int) -> Iterator[pa.RecordBatch]:
+    """Pass batches on, and refuse another number of rows than the verdict counted."""
+    seen = 0
+    for batch in batches:
+        seen += batch.num_rows
+        yield batch
+    if seen != expected:
+        raise InputChanged(f"the verdict counts {expected} rows, the input holds {seen}. Run the task again.")

@@ -1,0 +1,48 @@
+"""Read a feature set back as the panel that models take."""
+
+import numpy as np
+import numpy.typing as npt
+
+from xflow.domain.panel import Panel
+from xflow.ports import FeatureStore
+from xflow.refs import FeatureSetRef
+
+
+def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.NDArray[np.int64]]:
+    """Return the panel of a ready feature set, sorted by series id, and each series' origin row id.
+
+    Raises
+    ------
+    FeatureSetMissing
+        The set is absent, not ready or damaged.
+    """
+    facts, stream = features.read(ref)
+    exogenous = tuple(name for name in facts["exogenous"].split(",") if name)
+    values = np.empty(ref.rows)
+    ids, starts, origins, lengths, known = [], [], [], [], []
+    exog, end = [], 0
+    for block in stream:
+        start, end = end, end + len(block.values)
+        values[start:end] = block.values
+        ids.append(block.series_id)
+        starts.append(block.start)
+        origins.append(block.origin_row_id)
+        lengths.append(len(block.values))
+        if exogenous:
+            exog.append(block.exogenous)
+            known.append(len(block.exogenous))
+    panel = Panel(
+        freq=facts["frequency"],
+        ids=np.array(ids, dtype=object),
+        starts=np.array(starts, dtype=np.int64),
+        offsets=_offsets(lengths),
+        values=values,
+        exog_names=exogenous,
+        exog_offsets=_offsets(known),
+        exog=np.concatenate(exog) if exog else np.zeros((0, len(exogenous))),
+    )
+    return panel, np.array(origins, dtype=np.int64)
+
+
+def _offsets(lengths: list[int]) -> npt.NDArray[np.int64]:
+    return np.append(0, np.cumsum(lengths)).astype(np.int64)
