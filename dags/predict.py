@@ -8,9 +8,11 @@ Without `input_uri`, a delivery is forecast by itself, and a new champion foreca
 delivery; a run by hand takes the whole input of the pipeline's file.
 """
 
-from airflow.sdk import AssetAlias, XComArg, dag, get_current_context, task, task_group
+from typing import TYPE_CHECKING
+
+from airflow.sdk import XComArg, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
-from xflow_deliveries import LATEST
+from xflow_deliveries import latest, take
 
 from xflow.pipeline import Pipeline
 from xflow_airflow import (
@@ -27,35 +29,35 @@ from xflow_airflow import (
     runner,
 )
 
+if TYPE_CHECKING:
+    from xflow.runner import Runner
+
 
 @task
 def check_contract() -> Json:
     """Check every row and series of the input; reject or fail as the pipeline's contract says."""
     run = runner()
-    location = param("input_uri")
-    if not location and get_current_context()["triggering_asset_events"]:
-        if run.registry.champion(run.pipeline.name) is None:
-            raise AirflowSkipException(f"{run.pipeline.name} has no champion yet: its first promotion starts a run.")
-        location = delivered(run.pipeline)
+    by_asset = get_current_context()["triggering_asset_events"]
+    location = param("input_uri") or (delivered(run) if by_asset else None)
     return log_checked(run.check_contract(location, param("as_of")))
 
 
-def delivered(pipeline: Pipeline) -> str | None:
-    """Return the delivery that this run is for, or the latest; hand further ones to the next run.
+def delivered(run: "Runner") -> str | None:
+    """Return the delivery to forecast: one that waits, else, for a new champion, the latest.
 
-    Airflow gathers the events that come while a run is active into one next run.
+    Raises
+    ------
+    AirflowSkipException
+        There is no champion yet, or nothing waits.
     """
-    context, delivery = get_current_context(), delivery_asset(pipeline)
-    events = context["triggering_asset_events"].get(delivery, [])
-    first, *others = dict.fromkeys(event.extra.get("payload", event.extra)["uri"] for event in events) or [None]
-    for uri in others:
-        context["outlet_events"][waiting(pipeline)].add(delivery, {"uri": uri})
-    return first or context["asset_state_store"][delivery].get(LATEST)
-
-
-def waiting(pipeline: Pipeline) -> AssetAlias:
-    """Return the alias through which deliveries wait for the next run."""
-    return AssetAlias(f"{pipeline.name}_waiting", group="xflow")
+    context, pipeline = get_current_context(), run.pipeline
+    state = context["asset_state_store"][delivery_asset(pipeline)]
+    taken = take(state, context["run_id"])
+    if run.registry.champion(pipeline.name) is None:
+        raise AirflowSkipException(f"{pipeline.name} has no champion yet: its first promotion starts a run.")
+    if taken is None and champion_asset(pipeline) not in context["triggering_asset_events"]:
+        raise AirflowSkipException("every delivery has been taken by a run before this one")
+    return taken or latest(state)
 
 
 @task
@@ -84,7 +86,6 @@ def predict_tasks(checked: XComArg, loaded: XComArg, features: XComArg) -> None:
 def build(pipeline: Pipeline) -> None:
     """Make the DAG that forecasts with one pipeline's champion."""
     delivery = delivery_asset(pipeline)
-    check = check_contract.override(inlets=[delivery], outlets=[waiting(pipeline)])
 
     @dag(
         **dag_arguments(pipeline, "predict", __doc__),
@@ -92,7 +93,7 @@ def build(pipeline: Pipeline) -> None:
         params=params(pipeline, "predict"),
     )
     def predict() -> None:
-        predict_tasks(*input_tasks(check))
+        predict_tasks(*input_tasks(check_contract.override(inlets=[delivery])))
 
     predict()
 

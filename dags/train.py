@@ -44,7 +44,7 @@ def plan(features: Json) -> Json:
 def tune(plan: Json, candidate: str) -> Json:
     """Tune one candidate and score it by the backtest."""
     score = runner().tune(plan, candidate)
-    log.info("%(name)s: %(metrics)s with %(params)s", score)
+    log.info("%(name)s: %(score).4f in the backtest with %(params)s", score)
     return score
 
 
@@ -52,7 +52,7 @@ def tune(plan: Json, candidate: str) -> Json:
 def select(plan: Json, scores: list[Json]) -> Json:
     """Choose the model's members; fail when none beats the floor."""
     selection = runner().select(plan, list(scores))
-    log.info("%(metric)s %(score).4f, floor %(floor)s %(floor_score).4f; all: %(scores)s", selection)
+    log.info("backtest %(metric)s %(score).4f; all candidates: %(scores)s", selection)
     return selection
 
 

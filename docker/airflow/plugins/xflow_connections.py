@@ -3,6 +3,7 @@
 A secrets backend works: nothing here knows where Airflow keeps a connection.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -37,11 +38,14 @@ def settings() -> Settings:
 
 
 async def object_store() -> "S3Store":
-    """Return the object store that the S3 connection describes, from inside a trigger's event loop."""
+    """Return the object store that the S3 connection describes, without blocking a trigger's event loop."""
+    connection = await Connection.async_get(S3)
+    return await asyncio.to_thread(_store, _s3(connection, await connection.aextra_dejson()))
+
+
+def _store(s3: dict[str, str]) -> "S3Store":
     from xflow.adapters.s3 import S3Store
 
-    connection = await Connection.async_get(S3)
-    s3 = _s3(connection, await connection.aextra_dejson())
     return S3Store(s3["s3_endpoint"], s3["s3_bucket"], s3["s3_access_key"], s3["s3_secret_key"])
 
 
