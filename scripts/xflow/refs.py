@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 
 class Ref(BaseModel):
@@ -116,13 +116,18 @@ class FoldPlan(Ref):
 
 
 class CandidateScore(Ref):
-    """One tuned candidate and its backtest."""
+    """One tuned candidate and its backtest.
+
+    `score` is the mean of the pipeline's metric over folds and series, `fold_metrics` has every
+    metric by fold, `oof` holds the out-of-fold forecasts, `tried` counts the parameter sets.
+    """
 
     name: str
     kind: str
-    params: dict[str, object]
-    metrics: dict[str, float]
+    params: dict[str, JsonValue]
+    score: float
     fold_metrics: tuple[dict[str, float], ...]
+    tried: int
     oof: ObjectRef
     seconds: float
 
@@ -134,8 +139,7 @@ class Selection(Ref):
     weights: tuple[float, ...]
     metric: str
     score: float
-    floor: str
-    floor_score: float
+    floor: CandidateScore
     scores: dict[str, float]
 
 

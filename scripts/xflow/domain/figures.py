@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xflow.domain.metrics import seasonal_mae
 from xflow.domain.panel import Panel
 
 if TYPE_CHECKING:
@@ -105,6 +106,12 @@ def candidate_scores(scores: dict[str, float], chosen: set[str], floor: str, ens
     ax.margins(x=0.12)
     ax.set(xlabel=f"backtest {metric} (lower is better)", title="Candidates: members blue, floor grey, selected orange")
     return figure
+
+
+def plot_scale(history: Panel, seasonality: int) -> np.ndarray:
+    """Return the scale of MASE with NaN for constant series, whose scaled errors cannot be drawn, shape (n,)."""
+    scale = seasonal_mae(history, seasonality)
+    return np.asarray(np.where(scale > 0, scale, np.nan))
 
 
 def _grid(count: int, size: tuple[float, float] | None = None) -> "tuple[Figure, list[Axes]]":

@@ -1,0 +1,57 @@
+"""Freeze the holdout and lay out the rolling-origin folds before it."""
+
+import hashlib
+
+from xflow.domain.backtest import plan_folds
+from xflow.domain.panel import Panel
+from xflow.errors import ContractViolated
+from xflow.pipeline import Pipeline
+from xflow.ports import FeatureStore
+from xflow.refs import FeatureSetRef, FoldPlan
+from xflow.steps.read_panel import read_panel
+
+
+def plan(
+    pipeline: Pipeline, features: FeatureSetRef, horizon: int, trials: int, *, feature_store: FeatureStore
+) -> FoldPlan:
+    """Return the plan that every candidate is tuned and judged by.
+
+    The last `horizon` values of each series are the holdout: no candidate sees them before the
+    promotion. Folds lie before it; a series takes part in a fold when enough history is left.
+
+    Raises
+    ------
+    ContractViolated
+        A series is too short to give up a holdout, or none is long enough for a fold.
+    """
+    panel, _ = read_panel(feature_store, features)
+    min_train = pipeline.model.min_train or 2 * pipeline.model.seasonality + 1
+    short = panel.ids[panel.lengths < horizon + min_train]
+    if len(short):
+        raise ContractViolated(
+            f"{pipeline.name}: {len(short)} of {panel.n_series} series are shorter than the horizon of {horizon} and "
+            f"{min_train} steps to train on: {', '.join(short[:5])}. Raise contract.min_length to "
+            f"{horizon + min_train}, or lower the horizon."
+        )
+    try:
+        folds = plan_folds(panel.head(horizon).lengths, horizon, pipeline.model.folds, min_train)
+    except ValueError as error:
+        raise ContractViolated(f"{pipeline.name}: {error}") from error
+    return FoldPlan(
+        feature_set=features,
+        horizon=horizon,
+        folds=len(folds.folds),
+        min_train=min_train,
+        trials=trials,
+        holdout_hash=_hash(panel, horizon),
+        series_scored=folds.scored,
+    )
+
+
+def _hash(panel: Panel, horizon: int) -> str:
+    """Name the holdout by its content: ids, times and values."""
+    _, actual = panel.split_last(horizon)
+    content = hashlib.sha256("\0".join(panel.ids).encode())
+    content.update(panel.ends.tobytes())
+    content.update(actual.tobytes())
+    return content.hexdigest()

@@ -1,0 +1,71 @@
+"""Choose the model's members by their out-of-fold forecasts, and hold them against the floor."""
+
+import json
+
+from xflow.domain import ensemble
+from xflow.errors import FloorNotBeaten
+from xflow.pipeline import Pipeline
+from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
+from xflow.refs import CandidateScore, FoldPlan, RunKey, Selection
+from xflow.steps.training_data import kept_forecasts, training_data
+
+
+def select(
+    key: RunKey,
+    pipeline: Pipeline,
+    plan: FoldPlan,
+    scores: list[CandidateScore],
+    git_commit: str,
+    *,
+    store: ObjectStore,
+    feature_store: FeatureStore,
+    registry: ModelRegistry,
+) -> Selection:
+    """Log every candidate to the registry, then choose one or blend several.
+
+    Raises
+    ------
+    FloorNotBeaten
+        The selected model is not better than the floor in the backtest. The candidates' figures
+        are in the registry all the same.
+    """
+    model, data = pipeline.model, training_data(plan, feature_store)
+    floor = next(score for score in scores if score.name == model.floor)
+    run_id = registry.open_run(key, _params(pipeline, plan), {"git_commit": git_commit, "kind": "train"})
+    for score in scores:
+        params = {"kind": score.kind, **score.params}
+        metrics = {f"backtest_{model.metric}": score.score, "tried": score.tried, "seconds": score.seconds}
+        registry.log_candidate(run_id, score.name, params, metrics, score.fold_metrics)
+    oof = {score.name: kept_forecasts(store, score.oof) for score in scores}
+    weights, best = ensemble.select(oof, data.history, data.folds, model.metric, model.seasonality)
+    if not best < floor.score:
+        raise FloorNotBeaten(
+            f"{pipeline.name}: the best of {len(scores)} candidates has a backtest {model.metric} of {best:.4f}, the floor "
+            f"{floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or history, and see "
+            f"the MLflow run {run_id} for the figures of every fold."
+        )
+    return Selection(
+        members=tuple(score for score in scores if score.name in weights),
+        weights=tuple(weights[score.name] for score in scores if score.name in weights),
+        metric=model.metric,
+        score=best,
+        floor=floor,
+        scores={score.name: score.score for score in scores},
+    )
+
+
+def _params(pipeline: Pipeline, plan: FoldPlan) -> dict[str, object]:
+    model = pipeline.model
+    return {
+        "frequency": pipeline.contract.frequency,
+        "seasonality": model.seasonality,
+        "horizon": plan.horizon,
+        "folds": plan.folds,
+        "trials": plan.trials,
+        "seed": model.seed,
+        "series": plan.feature_set.series,
+        "values": plan.feature_set.rows,
+        "feature_set": plan.feature_set.id,
+        "holdout_hash": plan.holdout_hash,
+        "candidates": json.dumps([candidate.name for candidate in model.candidates]),
+    }

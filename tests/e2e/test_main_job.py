@@ -1,0 +1,244 @@
+"""The whole stack from nothing: train and predict through Airflow's API, then the same runs again."""
+
+import json
+import time
+from pathlib import Path
+
+import boto3
+import numpy as np
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tarantool
+from mlflow import MlflowClient
+
+from tests.conftest import start_sh
+from xflow.adapters.mlflow_registry import MlflowRegistry
+from xflow.airflow_rest import AirflowRest
+from xflow.refs import RunKey
+from xflow.settings import Settings, read_env_file
+
+pytestmark = pytest.mark.e2e
+
+PIPELINE = "tourism_monthly"
+SERIES, MONTHS, HORIZON = 14, 90, 12
+RUN_ID = "e2e"
+
+
+def series_table(months: int) -> pa.Table:
+    """Return seasonal series of 366-series shape in small, with one duplicated and one infinite row."""
+    rng = np.random.default_rng(3)
+    start = np.datetime64("2016-01")
+    ids, times, values = [], [], []
+    for i in range(SERIES):
+        season = 1 + 0.3 * np.sin(2 * np.pi * np.arange(months) / 12 + i)
+        level = 100 * (i + 1) * (1 + 0.004 * np.arange(months))
+        ids += [f"series-{i:02d}"] * months
+        times.append(start + np.arange(months))
+        values.append(level * season * rng.normal(1, 0.03, months))
+    table = pa.table(
+        {"series_id": ids, "timestamp": np.concatenate(times).astype("datetime64[us]"), "value": np.concatenate(values)}
+    )
+    dirt = pa.table(
+        {
+            "series_id": ["series-00", "loner"],
+            "timestamp": np.array(["2016-01-01", "2016-01-01"], "datetime64[us]"),
+            "value": [float(values[0][0]), np.inf],
+        }
+    )
+    return pa.concat_tables([table, dirt])
+
+
+class Stack:
+    """A running stack and what tests ask of it."""
+
+    def __init__(self, home: Path) -> None:
+        env = read_env_file(home / "env")
+        self.settings = Settings.from_env(env)
+        self.rest = AirflowRest(env["AIRFLOW_URL"], env["AIRFLOW_USERNAME"], env["AIRFLOW_PASSWORD"])
+        s = self.settings
+        self.s3 = boto3.client(
+            "s3",
+            endpoint_url=s.s3_endpoint,
+            aws_access_key_id=s.s3_access_key,
+            aws_secret_access_key=s.s3_secret_key,
+            region_name="us-east-1",
+        )
+        MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password)
+        self.mlflow = MlflowClient(s.mlflow_uri)
+
+    def upload(self, folder: Path, key: str, table: pa.Table) -> str:
+        path = folder / "input.parquet"
+        pq.write_table(table, path)
+        self.s3.upload_file(str(path), self.settings.s3_bucket, key)
+        return f"s3://{self.settings.s3_bucket}/{key}"
+
+    def await_dag(self, dag_id: str) -> None:
+        for _ in range(180):
+            if any(dag["dag_id"] == dag_id for dag in self.rest.call("GET", "/dags?limit=100")["dags"]):
+                return
+            time.sleep(1)
+        pytest.fail(f"{dag_id} did not appear: {self.rest.call('GET', '/importErrors')}")
+
+    def run(self, kind: str, run_id: str, **conf: object) -> str:
+        dag_id = f"{PIPELINE}_{kind}"
+        self.await_dag(dag_id)
+        self.rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        self.rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+        return self.wait(dag_id, run_id)
+
+    def again(self, kind: str, run_id: str) -> str:
+        dag_id = f"{PIPELINE}_{kind}"
+        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        self.rest.call("POST", f"{path}/clear", {"dry_run": False})
+        return self.wait(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        for _ in range(600):
+            state = self.rest.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            if state in {"success", "failed"}:
+                return state
+            time.sleep(1)
+        pytest.fail(f"{dag_id} {run_id} is still {state}")
+
+    def tasks(self, kind: str, run_id: str) -> list[dict]:
+        return self.rest.call("GET", f"/dags/{PIPELINE}_{kind}/dagRuns/{run_id}/taskInstances?limit=100")[
+            "task_instances"
+        ]
+
+    def rows(self, query: str, *arguments: object) -> list[tuple]:
+        with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(query, arguments)
+            return cursor.fetchall()
+
+    def counts(self, table: str) -> dict[str, int]:
+        return dict(self.rows(f"select run_key, count(*) from mart.{table} group by 1"))
+
+    def objects(self, prefix: str) -> dict[str, str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.settings.s3_bucket, Prefix=prefix)
+        return {o["Key"]: o["ETag"] for page in pages for o in page.get("Contents", [])}
+
+    def feature_sets(self) -> list[tuple]:
+        host, _, port = self.settings.tarantool_uri.rpartition("@")[2].partition(":")
+        user, _, password = self.settings.tarantool_uri.removeprefix("tarantool://").rpartition("@")[0].partition(":")
+        connection = tarantool.connect(host, int(port), user=user, password=password)
+        try:
+            return sorted(tuple(row) for row in connection.select("feature_set"))
+        finally:
+            connection.close()
+
+    def versions(self) -> dict[str, str]:
+        found = self.mlflow.search_model_versions(f"name = '{PIPELINE}'")
+        return {str(version.version): version.run_id for version in found}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    home = tmp_path_factory.mktemp("stack")
+    try:
+        start_sh(home, "up")
+        yield Stack(home)
+    finally:
+        start_sh(home, "reset", "--yes")
+
+
+@pytest.fixture(scope="module")
+def trained(stack, tmp_path_factory):
+    """Train once on a small sample with two bad rows."""
+    folder = tmp_path_factory.mktemp("input")
+    uri = stack.upload(folder, "tests/train.parquet", series_table(MONTHS))
+    state = stack.run("train", RUN_ID, input_uri=uri, horizon=HORIZON, trials=1)
+    assert state == "success", [(t["task_id"], t["state"]) for t in stack.tasks("train", RUN_ID)]
+    return RunKey(pipeline=PIPELINE, kind="train", run_id=RUN_ID)
+
+
+@pytest.fixture(scope="module")
+def predicted(stack, trained, tmp_path_factory):
+    """Predict once with the champion of that training."""
+    folder = tmp_path_factory.mktemp("input")
+    uri = stack.upload(folder, "tests/predict.parquet", series_table(MONTHS))
+    state = stack.run("predict", RUN_ID, input_uri=uri, horizon=HORIZON)
+    assert state == "success", [(t["task_id"], t["state"]) for t in stack.tasks("predict", RUN_ID)]
+    return RunKey(pipeline=PIPELINE, kind="predict", run_id=RUN_ID)
+
+
+def test_training_accounts_for_every_row(stack, trained):
+    (row,) = stack.rows(
+        "select state, rows_in, rows_accepted, rows_rejected from mart.run where run_key = %s", str(trained)
+    )
+    assert row == ("success", SERIES * MONTHS + 2, SERIES * MONTHS, 2)
+    assert stack.counts("tourism_monthly_input")[str(trained)] == SERIES * MONTHS
+    rules = stack.rows("select rule, series_id from mart.rejected_row where run_key = %s order by 2", str(trained))
+    assert [series for _, series in rules] == ["loner", "series-00"]
+
+
+def test_training_leaves_a_champion_with_figures_and_pictures(stack, trained):
+    version = stack.mlflow.get_model_version_by_alias(PIPELINE, "champion")
+    assert version.tags["run_key"] == str(trained)
+    run = stack.mlflow.get_run(version.run_id)
+    assert run.data.metrics["holdout_mase"] > 0
+    assert {"figures/forecast_against_actual.png", "figures/error_by_horizon.png", "figures/residuals.png"} <= {
+        artifact.path for artifact in stack.mlflow.list_artifacts(version.run_id, "figures")
+    }
+
+
+def test_the_feature_set_is_ready(stack, trained):
+    sets = [row for row in stack.feature_sets() if "ready" in row]
+    assert any(PIPELINE in row for row in sets)
+
+
+def test_every_prediction_is_linked_to_its_input_row(stack, predicted):
+    wanted = SERIES * HORIZON
+    assert stack.counts("tourism_monthly_prediction")[str(predicted)] == wanted
+    linked = stack.rows(
+        "select count(*) from mart.tourism_monthly_lineage where run_key = %s and input_timestamp = '2023-06-01'",
+        str(predicted),
+    )
+    assert linked == [(wanted,)]
+
+
+def test_predictions_on_s3_match_their_manifest(stack, predicted, tmp_path):
+    keys = stack.objects(f"predictions/{PIPELINE}/{predicted.slug}/")
+    manifest_key = next(key for key in keys if key.endswith("_manifest.json"))
+    bucket = stack.settings.s3_bucket
+    manifest = json.loads(stack.s3.get_object(Bucket=bucket, Key=manifest_key)["Body"].read())
+    assert manifest["rows"] == SERIES * HORIZON
+    for part in manifest["parts"]:
+        local = tmp_path / "part.parquet"
+        stack.s3.download_file(bucket, part["uri"].removeprefix(f"s3://{bucket}/"), str(local))
+        frame = pq.read_table(local).to_pandas()
+        assert len(frame) == part["rows"]
+        assert (frame["lower_95"] <= frame["lower_80"]).all()
+        assert (frame["upper_80"] <= frame["upper_95"]).all()
+        assert frame["timestamp"].min() == np.datetime64("2023-07-01")
+
+
+def test_the_same_runs_again_change_nothing(stack, trained, predicted):
+    tables = ["run", "tourism_monthly_input", "tourism_monthly_prediction", "rejected_row"]
+
+    def picture():
+        ready = [row for row in stack.feature_sets() if "ready" in row]
+        parts = {k: v for k, v in stack.objects(f"predictions/{PIPELINE}/{predicted.slug}/").items() if "part" in k}
+        mine = {t: {k: n for k, n in stack.counts(t).items() if k in (str(trained), str(predicted))} for t in tables}
+        champion = stack.mlflow.get_model_version_by_alias(PIPELINE, "champion").version
+        forecasts = stack.rows(
+            "select series_id, step, forecast from mart.tourism_monthly_prediction where run_key = %s order by 1, 2",
+            str(predicted),
+        )
+        return mine, stack.versions(), champion, len(ready), sorted(parts), forecasts
+
+    before = picture()
+    assert stack.again("train", RUN_ID) == "success"
+    assert stack.again("predict", RUN_ID) == "success"
+    assert picture() == before
+
+
+def test_absent_input_fails_at_once_and_says_what_to_do(stack, trained):
+    uri = f"s3://{stack.settings.s3_bucket}/tests/absent.parquet"
+    assert stack.run("train", "e2e-absent", input_uri=uri) == "failed"
+    check = next(t for t in stack.tasks("train", "e2e-absent") if t["task_id"].endswith("check_contract"))
+    assert (check["state"], check["try_number"]) == ("failed", 1)
+    (row,) = stack.rows("select state, message from mart.run where run_id = 'e2e-absent'")
+    assert row[0] == "failed"
+    assert uri in row[1]
