@@ -95,11 +95,11 @@ class InputColumns:
 def _is_text(found: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):
         return _is_text(found.value_type)
-    return pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
+    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
 
 
 def _is_number(found: pa.DataType) -> bool:
-    return pa.types.is_floating(found) or pa.types.is_integer(found) or pa.types.is_decimal(found)
+    return bool(pa.types.is_floating(found) or pa.types.is_integer(found) or pa.types.is_decimal(found))
 
 
 def _naive(times: pa.Array) -> pa.Array:

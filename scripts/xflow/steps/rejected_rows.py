@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import ROW_ID, SERIES_ID, TIMESTAMP
-from xflow.domain.contract import ADVICE, COLUMN, Rule
+from xflow.domain.rules import ADVICE, COLUMN, Rule
 from xflow.schema import REJECTED_SCHEMA
 from xflow.steps.input_objects import InputBatch, LocalInput
 
