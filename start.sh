@@ -86,6 +86,14 @@ start_services() {
   return "$failed"
 }
 
+# What killed servers left behind ends before ports are looked at: it may hold theirs.
+reap_orphans() {
+  local service
+  for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
+    service_running "$service" || service_stop "$service" 0
+  done
+}
+
 verb_install() {
   take_lock
   install_all
@@ -98,6 +106,7 @@ verb_up() {
   install_all
   INSTALL_SECONDS=$((SECONDS - began))
   began=$SECONDS
+  reap_orphans
   environment_settle
   start_services || die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
   START_SECONDS=$((SECONDS - began))

@@ -92,7 +92,7 @@ airflow_connect() {
 airflow_up() {
   local process
   if airflow_all_ready 2>/dev/null; then return 0; fi
-  mkdir -p "$XFLOW_HOME/airflow"
+  mkdir -p "$XFLOW_HOME/airflow" || return 1
   airflow_prepare || return 1
   for process in $AIRFLOW_PROCESSES; do airflow_start "$process"; done
   for process in $AIRFLOW_PROCESSES; do
@@ -102,13 +102,13 @@ airflow_up() {
   say "airflow is up: $AIRFLOW_URL"
 }
 
-# The scheduler ends first, so that its running tasks can still report to the api-server.
+# The api-server ends last, so that running tasks can still report to it.
 airflow_down() {
-  service_stop airflow-scheduler 20
   local process jobs=() job
-  for process in airflow-dag-processor airflow-triggerer airflow-api-server; do
-    service_stop "$process" 15 &
+  for process in airflow-scheduler airflow-dag-processor airflow-triggerer; do
+    service_stop "$process" 20 &
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job"; done
+  service_stop airflow-api-server 10
 }

@@ -22,7 +22,7 @@ mlflow_ready() { http_ok "$XFLOW_MLFLOW_PORT" /health; }
 
 mlflow_up() {
   if service_running mlflow && mlflow_ready; then return 0; fi
-  mkdir -p "$XFLOW_HOME/mlflow"
+  mkdir -p "$XFLOW_HOME/mlflow" || return 1
   (
     umask 077
     cat "$ROOT/docker/mlflow/basic_auth.ini" >"$XFLOW_HOME/mlflow/basic_auth.ini"

@@ -12,26 +12,34 @@ fi
 # In a folder that the account can stand in.
 as_postgres() { (cd / && "${AS_POSTGRES[@]}" "$@"); }
 
-# The folder of data, socket and configuration. When the postgres account cannot reach $XFLOW_HOME (a clone
-# under /root, say), or its path is too long for a socket (107 bytes), the folder lies in /var/lib or /tmp
-# and $XFLOW_HOME/postgres is a link to it.
+# The folder of data and socket. When the postgres account cannot reach $XFLOW_HOME (a clone under /root, say),
+# or its path is too long for a socket (107 bytes), the folder lies elsewhere and $XFLOW_HOME/postgres links to it.
 postgres_folder() {
-  local link=$XFLOW_HOME/postgres target
+  local link=$XFLOW_HOME/postgres target elsewhere=${XDG_DATA_HOME:-$HOME/.local/share}
+  if ((EUID == 0)); then elsewhere=/var/lib; fi
   if [[ ! -e $link ]]; then
-    target=$(mktemp -d "$XFLOW_HOME/postgres.XXXXXX")
+    # The account must be able to pass through, not to look.
     chmod 711 "$XFLOW_HOME"
-    ((EUID != 0)) || chown postgres:postgres "$target"
+    target=$(postgres_own "$XFLOW_HOME")
     if ((${#link} > 80)) || ! as_postgres test -w "$target"; then
       rmdir "$target"
-      target=$(mktemp -d "$( ((EUID == 0)) && echo /var/lib || echo /tmp)/xflow-postgres.XXXXXX")
-      ((EUID != 0)) || chown postgres:postgres "$target"
-      say "PostgreSQL cannot use $XFLOW_HOME (no access, or a long path): its data lies in $target"
+      mkdir -p "$elsewhere"
+      target=$(postgres_own "$elsewhere")
+      say "PostgreSQL cannot use $XFLOW_HOME (no access, or a long path): its data lies in $target" >&2
       ln -s "$target" "$link"
     else
       mv "$target" "$link"
     fi
   fi
   readlink -f "$link"
+}
+
+# A new folder below $1 that belongs to the account.
+postgres_own() {
+  local target
+  target=$(mktemp -d "$1/xflow-postgres.XXXXXX") || return 1
+  if ((EUID == 0)); then chown postgres:postgres "$target"; fi
+  echo "$target"
 }
 
 # As the operating system's user over the socket: the superuser has no password and no way in over TCP.
@@ -54,6 +62,21 @@ postgres_accounts() {
 
 postgres_environment() { cd /; }
 
+# A killed server that nobody has reaped, as in a container whose first process reaps none, counts as alive for
+# its successor. Its lock file goes once no process is left in the data folder.
+postgres_forget_killed() {
+  local data=$1 pid _
+  pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null) || return 0
+  if process_start_time "$pid" >/dev/null; then return 0; fi
+  for _ in {1..50}; do
+    if [[ -z $(find /proc/[0-9]* -maxdepth 1 -name cwd -lname "$data" 2>/dev/null) ]]; then
+      rm -f "$data/postmaster.pid"
+      return 0
+    fi
+    sleep 0.1
+  done
+}
+
 postgres_up() {
   local folder bin
   if service_running postgres && postgres_ready; then return 0; fi
@@ -68,6 +91,7 @@ postgres_up() {
     sync -f "$folder/data"
   fi
   as_postgres tee "$folder/data/postgresql.conf" <"$ROOT/docker/postgres/postgresql.conf" >/dev/null
+  postgres_forget_killed "$folder/data"
   service_start postgres postgres_environment "${AS_POSTGRES[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" \
     -p "$XFLOW_POSTGRES_PORT"
   service_await postgres 60 postgres_ready || return 1

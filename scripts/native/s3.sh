@@ -19,7 +19,7 @@ JSON
 
 s3_up() {
   if service_running s3 && s3_ready; then return 0; fi
-  mkdir -p "$XFLOW_HOME/s3"
+  mkdir -p "$XFLOW_HOME/s3" || return 1
   s3_identity
   service_start s3 true "$ROOT/.venv/bin/weed" mini -options="$ROOT/docker/seaweedfs/mini.options" \
     -dir="$XFLOW_HOME/s3" -s3.config="$XFLOW_HOME/s3.json" -bucket="$XFLOW_S3_BUCKET" \

@@ -105,7 +105,7 @@ service_await() {
 service_failed() {
   {
     echo "start.sh: $1 $2. The end of $LOG_DIR/$1.log:"
-    tail -n 30 "$LOG_DIR/$1.log" | sed 's/^/    /'
+    tac "$LOG_DIR/$1.log" | awk '{print} /^--- .* starts / || NR == 30 {exit}' | tac | sed 's/^/    /'
   } >&2
 }
 

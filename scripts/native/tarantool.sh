@@ -15,7 +15,7 @@ tarantool_ready() {
 
 tarantool_up() {
   if service_running tarantool && tarantool_ready; then return 0; fi
-  mkdir -p "$XFLOW_HOME/tarantool"
+  mkdir -p "$XFLOW_HOME/tarantool" || return 1
   service_start tarantool tarantool_environment tarantool "$ROOT/docker/tarantool/init.lua"
   service_await tarantool 120 tarantool_ready || return 1
   say "tarantool is up on port $XFLOW_TARANTOOL_PORT"

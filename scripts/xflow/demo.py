@@ -28,7 +28,7 @@ LOG_LINES = 25
 MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]", "running": "[cyan]▶[/]"}
 OVER = {"success", "failed"}
 
-console = Console()
+console = Console(soft_wrap=True)
 Task = dict[str, Any]
 
 
@@ -131,7 +131,7 @@ def report_changes(tasks: list[Task], shown: dict[tuple[str, int], str]) -> None
     for task in sorted(tasks, key=lambda task: task["end_date"] or "9"):
         key = (task["task_id"], task["map_index"])
         state = task["state"]
-        if state in {"success", "failed", "upstream_failed", "skipped", "up_for_retry"} and shown.get(key) != state:
+        if state in {"success", "failed", "skipped", "up_for_retry"} and shown.get(key) != state:
             console.print(line(task), highlight=False)
         shown[key] = state
 
@@ -144,8 +144,9 @@ def show_failures(rest: AirflowRest, path: str, tasks: list[Task]) -> None:
         log = f"{path}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         content = rest.call("GET", f"{log}?map_index={task['map_index']}&full_content=true")["content"]
         console.print(f"[red]{task['task_id']}[/]: the end of its log")
-        for event in content[-LOG_LINES:]:
-            console.print("   ", log_line(event), markup=False, highlight=False)
+        lines = [text for text in map(log_line, content) if "::group::" not in text and "::endgroup::" not in text]
+        for text in lines[-LOG_LINES:]:
+            console.print("   ", text, markup=False, highlight=False)
 
 
 def log_line(event: dict[str, Any] | str) -> str:
