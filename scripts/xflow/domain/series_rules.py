@@ -64,7 +64,8 @@ class Rows:
         """
         places = np.flatnonzero(self._right(self.codes))
         series, phases = self.series[places], self.ordinals[places] % step
-        weights = np.where(as_of is None or self.ordinals[places] <= as_of, 1.0, 1e-10)
+        end = np.iinfo(np.int64).max if as_of is None else as_of
+        weights = np.where(self.ordinals[places] <= end, 1.0, 1e-10)
         votes = np.bincount(series.astype(np.int64) * step + phases, weights, minlength=n_series * step)
         chosen = votes.reshape(n_series, step).argmax(axis=1)
         self.codes[places[phases != chosen[series]]] = Rule.OFF_GRID
