@@ -1,143 +1,110 @@
-"""Many series of one frequency, packed into flat arrays."""
+"""Many time series in one packed value: the form in which every model takes its data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 import numpy as np
-from pandas import DataFrame, Period, PeriodIndex, Timestamp
+import pandas as pd
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-type Floats = "NDArray[np.float64]"
-type Ints = "NDArray[np.int64]"
-
-
-def _no_exogenous() -> Any:
-    return np.empty((0, 0))
+from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Many series of one frequency, each with its own start and end.
+    """Series of one frequency, each without gaps, that may start and end on different dates.
 
     Attributes
     ----------
     freq
-        pandas period alias such as ``M``, ``h``, ``W-SUN`` or ``15min``.
+        Pandas period alias, as ``M``, ``h``, ``W-SUN`` or ``15min``.
     ids
-        Names, object array, shape (n,).
+        Names of the series, object, shape (n,).
     starts
-        Period ordinal of each first value, shape (n,).
+        Period ordinal of each first value, int64, shape (n,). Value t of series i lies at ordinal
+        ``starts[i] + t * step``.
     offsets
-        ``values[offsets[i]:offsets[i + 1]]`` are the values of series i; shape (n + 1,).
+        Series i is ``values[offsets[i]:offsets[i + 1]]``, int64, shape (n + 1,).
     values
-        float64, shape (total,): finite and without gaps.
-    exog_names
-        Names of the k exogenous columns.
-    exog_offsets, exog
-        Like `offsets` and `values`, with shape (rows, k): each series' observed steps, followed by
-        the future steps that are known.
+        All series, one after the other, float64, shape (total,), finite.
+    exog_names, exog_offsets, exog
+        Exogenous columns, packed alike from each series' first value on, rows of float64 shape
+        (rows, k). A series may have more rows than values: those are known ahead.
+
+    Raises
+    ------
+    ValueError
+        Lengths do not match, a series is empty, or a value is not finite.
     """
 
     freq: str
-    ids: "NDArray[np.object_]"
-    starts: Ints
-    offsets: Ints
-    values: Floats
+    ids: np.ndarray
+    starts: np.ndarray
+    offsets: np.ndarray
+    values: np.ndarray
     exog_names: tuple[str, ...] = ()
-    exog_offsets: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    exog: Floats = field(default_factory=_no_exogenous)
+    exog_offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+    exog: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not fit one another."""
         n = len(self.ids)
         if len(self.starts) != n or len(self.offsets) != n + 1:
-            raise ValueError(f"panel: {n} ids, {len(self.starts)} starts, {len(self.offsets)} offsets")
-        if n and (self.offsets[0] != 0 or self.offsets[-1] != len(self.values) or (np.diff(self.offsets) < 0).any()):
-            raise ValueError("panel: offsets do not cover the values")
+            raise ValueError(f"panel: {n} ids need {n} starts and {n + 1} offsets")
+        _check_packing(self.offsets, len(self.values), "values", shortest=np.ones(n, dtype=np.int64))
         if not np.isfinite(self.values).all():
-            raise ValueError("panel: values must be finite")
-        if self.exog_names and (
-            len(self.exog_offsets) != n + 1
-            or self.exog.shape != (self.exog_offsets[-1], len(self.exog_names))
-            or (np.diff(self.exog_offsets) < self.lengths).any()
-        ):
-            raise ValueError("panel: exogenous rows do not cover the values")
+            raise ValueError("panel: values must be finite; the contract rejects or fills what is not")
+        if self.exog_names:
+            if len(self.exog_offsets) != n + 1 or self.exog.shape != (len(self.exog), len(self.exog_names)):
+                raise ValueError(f"panel: exogenous rows need {n + 1} offsets and {len(self.exog_names)} columns")
+            _check_packing(self.exog_offsets, len(self.exog), "exogenous rows", shortest=self.lengths)
 
     @classmethod
-    def from_lists(
-        cls,
-        freq: str,
-        ids: Iterable[str],
-        starts: Iterable[int],
-        values: list[Floats],
-        exog_names: tuple[str, ...] = (),
-        exog: list[Floats] | None = None,
-    ) -> Self:
-        """Pack one array a series."""
-        blocks = exog if exog_names and exog is not None else []
-        return cls(
-            freq=freq,
-            ids=np.array(list(ids), dtype=object),
-            starts=np.array(list(starts), dtype=np.int64),
-            offsets=_offsets([len(v) for v in values]),
-            values=np.concatenate(values) if values else np.empty(0),
-            exog_names=exog_names,
-            exog_offsets=_offsets([len(b) for b in blocks]) if exog_names else np.zeros(0, dtype=np.int64),
-            exog=np.concatenate(blocks) if blocks else np.empty((0, len(exog_names))),
-        )
+    def from_series(cls, freq: str, ids: Iterable[str], ends: Sequence[int], series: Sequence[np.ndarray]) -> Self:
+        """Pack arrays that end at the given period ordinals."""
+        lengths = np.array([len(s) for s in series], dtype=np.int64)
+        starts = np.asarray(ends, dtype=np.int64) - (lengths - 1) * step_of(freq)
+        values = np.concatenate([np.asarray(s, dtype=np.float64) for s in series]) if len(series) else np.zeros(0)
+        return cls(freq, np.array(list(ids), dtype=object), starts, _offsets(lengths), values)
 
     @classmethod
-    def from_frame(cls, frame: DataFrame, freq: str, exogenous: tuple[str, ...] = ()) -> Self:
-        """Pack a long frame with the columns `series_id`, `timestamp`, `value` and the exogenous ones.
+    def from_frame(cls, frame: pd.DataFrame, freq: str, exogenous: Sequence[str] = ()) -> Self:
+        """Pack a long frame with the columns series_id, timestamp, value and the exogenous ones.
 
-        Rows may come in any order; every series must be complete on the grid of `freq`. Rows with a
-        null value at the end of a series hold known future values of the exogenous columns.
+        Series come out sorted by id. Rows after a series' last value may have a null value: they
+        carry exogenous values known ahead.
 
         Raises
         ------
         ValueError
-            A series has gaps or duplicates, or a null value before its last one.
+            Timestamps are off the grid of `freq`, repeated or with gaps, or a null lies before the last value.
         """
-        ordered = frame.sort_values(["series_id", "timestamp"], kind="stable")
-        ordinals = period_ordinals(ordered["timestamp"].to_numpy(), freq)
-        step = step_of(freq)
-        ids, first = np.unique(ordered["series_id"].to_numpy(dtype=object).astype(str), return_index=True)
-        bounds = np.append(first, len(ordered))
-        values, exog = [], []
-        for name, low, high in zip(ids, bounds[:-1], bounds[1:], strict=True):
-            if (np.diff(ordinals[low:high]) != step).any():
-                raise ValueError(f"series {name}: gaps or duplicate timestamps on the grid {freq}")
-            series = ordered["value"].to_numpy(dtype=np.float64)[low:high]
-            known = np.flatnonzero(np.isfinite(series))
-            series = series[: known[-1] + 1] if len(known) else series[:0]
-            if not np.isfinite(series).all() or not len(series):
-                raise ValueError(f"series {name}: null values before the last one, or no value at all")
-            values.append(series)
-            exog.append(ordered[list(exogenous)].to_numpy(dtype=np.float64)[low:high])
-        return cls.from_lists(freq, ids, ordinals[first], values, tuple(exogenous), exog)
+        ordered = frame.sort_values([SERIES_ID, TIMESTAMP], kind="stable")
+        codes, ids = pd.factorize(ordered[SERIES_ID], sort=True)
+        times = pd.DatetimeIndex(ordered[TIMESTAMP])
+        periods = times.to_period(freq)
+        if not (periods.to_timestamp(how="start") == times).all():
+            raise ValueError(f"panel: timestamps must be starts of periods of {freq}")
+        ordinals = periods.asi8
+        first = np.flatnonzero(np.diff(codes, prepend=-1))
+        rows = np.diff(np.append(first, len(codes)))
+        place = np.arange(len(codes)) - first.repeat(rows)
+        if not (ordinals == ordinals[first].repeat(rows) + place * step_of(freq)).all():
+            raise ValueError(f"panel: timestamps repeat or leave gaps on the grid of {freq}")
+        value = ordered[VALUE].to_numpy(dtype=np.float64)
+        known = ~np.isnan(value)
+        lengths = np.bincount(codes[known], minlength=len(ids)).astype(np.int64)
+        if not (place[known] < lengths[codes[known]]).all():
+            raise ValueError("panel: a null value lies before a series' last value")
+        exog = ordered[list(exogenous)].to_numpy(dtype=np.float64) if exogenous else np.zeros((0, 0))
+        exog_offsets = _offsets(rows) if exogenous else np.zeros(1, dtype=np.int64)
+        packed = np.asarray(ids, dtype=object), ordinals[first], _offsets(lengths), value[known]
+        return cls(freq, *packed, tuple(exogenous), exog_offsets, exog)
 
-    def to_frame(self) -> DataFrame:
-        """Return the observed rows in long form, with the known future rows when there are any."""
-        lengths = np.diff(self.exog_offsets) if self.exog_names else self.lengths
-        position = np.concatenate([np.arange(n) for n in lengths]) if self.n_series else np.empty(0, dtype=np.int64)
-        owner = np.repeat(np.arange(self.n_series), lengths)
-        observed = position < self.lengths[owner]
-        value = np.full(len(position), np.nan)
-        value[observed] = self.values
-        frame = DataFrame(
-            {
-                "series_id": self.ids[owner],
-                "timestamp": ordinals_to_timestamps(self.starts[owner] + position * self.step, self.freq),
-                "value": value,
-            }
-        )
-        for k, name in enumerate(self.exog_names):
-            frame[name] = self.exog[:, k]
-        return frame
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Number of values of each series, int64, shape (n,)."""
+        return np.diff(self.offsets)
 
     @property
     def n_series(self) -> int:
@@ -149,107 +116,122 @@ class Panel:
         """Number of values of all series."""
         return len(self.values)
 
-    @cached_property
-    def lengths(self) -> Ints:
-        """Number of values of each series, shape (n,)."""
-        return np.diff(self.offsets)
-
-    @cached_property
+    @property
     def step(self) -> int:
-        """Ordinals between two neighbouring values: 1, or 15 for ``15min``."""
+        """Distance of neighbouring values in period ordinals."""
         return step_of(self.freq)
 
-    @cached_property
-    def ends(self) -> Ints:
-        """Period ordinal of each last value, shape (n,)."""
+    @property
+    def ends(self) -> np.ndarray:
+        """Period ordinal of each last value, int64, shape (n,)."""
         return self.starts + (self.lengths - 1) * self.step
 
-    def series(self, i: int) -> Floats:
-        """Return the values of series i (a view)."""
+    def series(self, i: int) -> np.ndarray:
+        """Return the values of series i."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
-    def exog_series(self, i: int) -> Floats:
-        """Return the exogenous rows of series i, observed and future (a view), shape (rows, k)."""
-        return self.exog[self.exog_offsets[i] : self.exog_offsets[i + 1]]
+    def select(self, indices: np.ndarray) -> Self:
+        """Return the panel of the given series, in the given order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        lengths = self.lengths[chosen]
+        values = self.values[_rows(self.offsets[chosen], lengths)]
+        exog_offsets, exog = self.exog_offsets, self.exog
+        if self.exog_names:
+            rows = np.diff(self.exog_offsets)[chosen]
+            exog_offsets, exog = _offsets(rows), self.exog[_rows(self.exog_offsets[chosen], rows)]
+        packed = self.ids[chosen], self.starts[chosen], _offsets(lengths), values
+        return type(self)(self.freq, *packed, self.exog_names, exog_offsets, exog)
 
-    def timestamps(self, i: int) -> "NDArray[np.datetime64]":
-        """Return the period starts of series i as datetime64[ns]."""
-        return ordinals_to_timestamps(self.starts[i] + np.arange(self.lengths[i]) * self.step, self.freq)
+    def head(self, drop_last: int | np.ndarray) -> Self:
+        """Return the panel without the last values of each series (one count, or one each).
 
-    def future_ordinals(self, horizon: int) -> Ints:
-        """Return the ordinals of the `horizon` steps after each series' end, shape (n, horizon)."""
-        return self.ends[:, None] + np.arange(1, horizon + 1) * self.step
-
-    def future_timestamps(self, horizon: int) -> "NDArray[np.datetime64]":
-        """Return the period starts of the steps after each end, datetime64[ns], shape (n, horizon)."""
-        ordinals = self.future_ordinals(horizon)
-        return ordinals_to_timestamps(ordinals.ravel(), self.freq).reshape(ordinals.shape)
-
-    def steps_until(self, timestamp: str) -> Ints:
-        """Return how many steps lie between each series' end and a timestamp, 0 when it is earlier."""
-        until = period_ordinals(np.array([Timestamp(timestamp).to_datetime64()]), self.freq)[0]
-        return np.maximum((until - self.ends) // self.step, 0)
-
-    def select(self, indices: Ints) -> "Panel":
-        """Return the panel of some series, in the order of `indices`."""
-        chosen = [int(i) for i in indices]
-        return Panel.from_lists(
-            self.freq,
-            self.ids[chosen],
-            self.starts[chosen],
-            [self.series(i) for i in chosen],
-            self.exog_names,
-            [self.exog_series(i) for i in chosen] if self.exog_names else None,
-        )
-
-    def drop_last(self, steps: "int | Ints") -> "Panel":
-        """Return the panel without the last `steps` values of each series.
-
-        The exogenous rows of the dropped steps stay, as known future.
-
-        Raises
-        ------
-        ValueError
-            A series would lose all its values.
+        Exogenous rows stay: they are known ahead.
         """
-        kept = self.lengths - steps
-        if (kept < 1).any():
-            short = ", ".join(self.ids[kept < 1][:5])
-            raise ValueError(f"series too short to drop {steps} steps: {short}")
-        position = np.arange(self.total) - np.repeat(self.offsets[:-1], self.lengths)
-        mask = position < np.repeat(kept, self.lengths)
-        return Panel(
-            self.freq,
-            self.ids,
-            self.starts,
-            _offsets(kept),
-            self.values[mask],
-            self.exog_names,
-            self.exog_offsets,
-            self.exog,
-        )
+        lengths = self.lengths - drop_last
+        values = self.values[_rows(self.offsets[:-1], np.maximum(lengths, 0))]
+        exogenous = self.exog_names, self.exog_offsets, self.exog
+        return type(self)(self.freq, self.ids, self.starts, _offsets(lengths), values, *exogenous)
 
-    def split_last(self, horizon: int) -> "tuple[Panel, Floats]":
-        """Return the panel without the last `horizon` values, and those values, shape (n, horizon)."""
-        history = self.drop_last(horizon)
-        return history, self.values[self.offsets[1:, None] - horizon + np.arange(horizon)]
+    def tail(self, keep_last: int) -> Self:
+        """Return the panel of each series' last `keep_last` values, or of all when it has fewer."""
+        lengths = np.minimum(self.lengths, keep_last)
+        skipped = self.lengths - lengths
+        values = self.values[_rows(self.offsets[:-1] + skipped, lengths)]
+        exog_offsets, exog = self.exog_offsets, self.exog
+        if self.exog_names:
+            rows = np.diff(self.exog_offsets) - skipped
+            exog_offsets, exog = _offsets(rows), self.exog[_rows(self.exog_offsets[:-1] + skipped, rows)]
+        packed = self.ids, self.starts + skipped * self.step, _offsets(lengths), values
+        return type(self)(self.freq, *packed, self.exog_names, exog_offsets, exog)
+
+    def cut_at(self, ordinal: int) -> Self:
+        """Return the values up to a period ordinal (inclusive); series that start later are left out."""
+        kept = self.select(np.flatnonzero(self.starts <= ordinal))
+        return kept.head(np.maximum((kept.ends - ordinal + self.step - 1) // self.step, 0))
+
+    def split_last(self, horizon: int) -> tuple[Self, np.ndarray]:
+        """Split off each series' last `horizon` values.
+
+        Returns
+        -------
+        history, actual
+            The panel before them, and the values, shape (n, horizon). A series of `horizon` values
+            or fewer cannot be scored: it keeps all its values, and its row of `actual` is NaN.
+        """
+        scored = self.lengths > horizon
+        actual = np.full((self.n_series, horizon), np.nan)
+        last = self.offsets[1:][scored, None] + np.arange(-horizon, 0)
+        actual[scored] = self.values[last]
+        return self.head(np.where(scored, horizon, 0)), actual
+
+    def timestamps(self, i: int) -> np.ndarray:
+        """Return the period starts of series i, datetime64[ns]."""
+        return period_starts(self.starts[i] + np.arange(self.lengths[i]) * self.step, self.freq)
+
+    def future_ordinals(self, horizon: int) -> np.ndarray:
+        """Return the period ordinals of the next `horizon` steps of each series, shape (n, horizon)."""
+        return np.asarray(self.ends[:, None] + np.arange(1, horizon + 1) * self.step)
+
+    def future_timestamps(self, horizon: int) -> np.ndarray:
+        """Return the period starts of the next `horizon` steps, datetime64[ns], shape (n, horizon)."""
+        return period_starts(self.future_ordinals(horizon).ravel(), self.freq).reshape(self.n_series, horizon)
+
+    def steps_until(self, as_of: str) -> np.ndarray:
+        """Return the number of steps from each series' end to the period that holds a time, shape (n,), >= 0."""
+        ordinal = pd.Timestamp(as_of).tz_localize(None).to_period(self.freq).ordinal
+        return np.asarray(np.maximum((ordinal - self.ends) // self.step, 0))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the values as a long frame with the columns series_id, timestamp and value."""
+        place = np.arange(self.total) - self.offsets[:-1].repeat(self.lengths)
+        ordinals = self.starts.repeat(self.lengths) + place * self.step
+        times = period_starts(ordinals, self.freq)
+        return pd.DataFrame({SERIES_ID: self.ids.repeat(self.lengths), TIMESTAMP: times, VALUE: self.values})
 
 
 def step_of(freq: str) -> int:
-    """Return how many ordinals one step of a period alias spans."""
-    return int(Period(ordinal=0, freq=freq).freq.n)
+    """Return the distance of neighbouring periods in ordinals: 1, or 15 for ``15min``."""
+    return int(pd.tseries.frequencies.to_offset(pd.Period(ordinal=0, freq=freq).freq).n)
 
 
-def period_ordinals(timestamps: "NDArray[np.datetime64]", freq: str) -> Ints:
-    """Return the ordinal of the period that holds each timestamp."""
-    return np.asarray(PeriodIndex(np.asarray(timestamps, dtype="datetime64[ns]"), freq=freq).asi8)
+def period_starts(ordinals: np.ndarray, freq: str) -> np.ndarray:
+    """Return the starts of periods, datetime64[ns], in the shape of `ordinals`."""
+    return np.asarray(pd.PeriodIndex.from_ordinals(ordinals, freq=freq).to_timestamp(how="start"), dtype="M8[ns]")
 
 
-def ordinals_to_timestamps(ordinals: Ints, freq: str) -> "NDArray[np.datetime64]":
-    """Return the start of each period as datetime64[ns]."""
-    index = PeriodIndex.from_ordinals(np.asarray(ordinals), freq=freq)
-    return index.to_timestamp(how="start").to_numpy(dtype="datetime64[ns]")
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _offsets(lengths: "Iterable[int] | Ints") -> Ints:
-    return np.concatenate([[0], np.cumsum(np.asarray(list(lengths), dtype=np.int64))]).astype(np.int64)
+def _rows(firsts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the positions ``firsts[i] + 0 .. lengths[i] - 1`` of all i, one after the other."""
+    packed = _offsets(lengths)
+    return np.asarray(np.arange(packed[-1]) + (firsts - packed[:-1]).repeat(lengths))
+
+
+def _check_packing(offsets: np.ndarray, total: int, what: str, shortest: np.ndarray) -> None:
+    lengths = np.diff(offsets)
+    if offsets[0] != 0 or offsets[-1] != total or (lengths < shortest).any():
+        raise ValueError(
+            f"panel: offsets of {what} must run from 0 to {total} and leave every series at least as many as it needs"
+        )

@@ -1,0 +1,59 @@
+"""What a forecasting model must offer to be tuned, selected and registered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from xflow.domain.panel import Panel
+from xflow.errors import ConfigInvalid
+
+
+class Candidate(Protocol):
+    """A model of many series.
+
+    `forecast` starts at each series' own end and returns shape (n, horizon), finite. A global model
+    uses what it learned in `fit` and lags from the panel; a local one is fitted on the panel given.
+    """
+
+    def fit(self, panel: Panel) -> Self:
+        """Learn from a panel; return self."""
+
+    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+        """Forecast the next `horizon` steps of every series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What candidates share.
+
+    `seasonality` is the season in steps, `horizon` the steps to forecast, `device` ``auto``,
+    ``cpu`` or ``cuda``.
+    """
+
+    seasonality: int
+    horizon: int
+    seed: int = 0
+    device: str = "auto"
+
+
+def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> Candidate:
+    """Make an unfitted candidate.
+
+    Raises
+    ------
+    ConfigInvalid
+        The kind is unknown, or has no such parameter.
+    """
+    from xflow.domain.global_xgb import GlobalXGB, XGBParams
+    from xflow.domain.statistical import MODELS, LocalModel
+
+    try:
+        if kind == "global_xgb":
+            return GlobalXGB(XGBParams(**params), setting)
+        if kind in MODELS:
+            return LocalModel(kind, dict(params), setting.seasonality)
+    except TypeError as error:
+        raise ConfigInvalid(f"candidate of kind {kind}: {error}") from error
+    raise ConfigInvalid(f"candidate kind {kind!r} is not one of {', '.join(sorted([*MODELS, 'global_xgb']))}")

@@ -1,0 +1,199 @@
+"""One gradient-boosted model of all series: direct multi-step forecasts from lags, seasons and the calendar."""
+
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from xflow.domain.candidate import Setting
+from xflow.domain.lag_features import LagFeatures, Rows
+from xflow.domain.panel import Panel
+from xflow.errors import ConfigInvalid, ModelIncompatible
+
+if TYPE_CHECKING:
+    import xgboost
+
+FORECAST_ROWS = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class XGBParams:
+    """Parameters of `GlobalXGB`.
+
+    Attributes
+    ----------
+    lags, season_lags, seasons, calendar
+        Features, see `LagFeatures`; `seasons` are further ones beside the pipeline's seasonality.
+    trees, depth, learning_rate, min_child_weight, subsample, colsample
+        XGBoost's parameters.
+    rows
+        Most training rows; more than these are sampled with the seed.
+    recent
+        Train on the last `recent` origins of each series, 0 for all.
+    bags
+        Models to average, each with its own seed and sample.
+    """
+
+    lags: int = 12
+    season_lags: int = 3
+    seasons: tuple[int, ...] = ()
+    calendar: bool = True
+    trees: int = 300
+    depth: int = 6
+    learning_rate: float = 0.05
+    min_child_weight: float = 10.0
+    subsample: float = 0.8
+    colsample: float = 0.5
+    rows: int = 500_000
+    recent: int = 0
+    bags: int = 1
+
+
+class GlobalXGB:
+    """One XGBoost over all series and steps.
+
+    A row is a series, an origin and a step h ahead. The target is how far the value lies from the
+    seasonal naive forecast, in units of the origin's level; the loss is the absolute error, weighted
+    by level over seasonal naive error, which makes it MASE's own (origin by origin).
+    """
+
+    def __init__(self, params: XGBParams, setting: Setting) -> None:
+        self.params, self.setting = params, setting
+        self.boosters: list[xgboost.Booster] = []
+        self.exog_names: tuple[str, ...] = ()
+
+    def fit(self, panel: Panel) -> Self:
+        """Learn from every origin of every series that has a season before it and a value after it.
+
+        Raises
+        ------
+        ConfigInvalid
+            No series has a value after its first season.
+        """
+        import xgboost
+
+        self.exog_names = panel.exog_names
+        features = self._features(panel)
+        self.boosters = []
+        for bag in range(self.params.bags):
+            rng = np.random.default_rng([self.setting.seed, bag])
+            rows = self._sample(panel, rng)
+            data = self._training_data(features, rows)
+            self.boosters.append(xgboost.train(self._xgb_params(bag), data, num_boost_round=self.params.trees))
+        return self
+
+    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+        """Forecast from each series' end, shape (n, horizon).
+
+        Steps past the trained horizon use the model of its last step on their own seasonal values.
+
+        Raises
+        ------
+        ModelIncompatible
+            The exogenous columns differ from those trained on, or are not known far enough ahead.
+        """
+        self._check_known_ahead(panel, horizon)
+        features = self._features(panel)
+        made = np.empty((panel.n_series, horizon))
+        chunk = max(FORECAST_ROWS // horizon, 1)
+        for first in range(0, panel.n_series, chunk):
+            series = np.arange(first, min(first + chunk, panel.n_series))
+            rows = Rows(
+                series.repeat(horizon),
+                (panel.lengths[series] - 1).repeat(horizon),
+                np.tile(np.arange(1, horizon + 1), len(series)),
+            )
+            made[series] = self._predict(features, rows).reshape(len(series), horizon)
+        return made
+
+    def _features(self, panel: Panel) -> LagFeatures:
+        seasons = (self.setting.seasonality, *self.params.seasons)
+        return LagFeatures(panel, seasons, self.params.lags, self.params.season_lags, self.params.calendar)
+
+    def _sample(self, panel: Panel, rng: np.random.Generator) -> Rows:
+        """Return training rows: every origin and step that there is, or a sample of them."""
+        earliest = np.minimum(self.setting.seasonality, panel.lengths - 1)
+        if self.params.recent:
+            earliest = np.maximum(earliest, panel.lengths - 1 - self.params.recent)
+        origins = panel.lengths - 1 - earliest
+        ends = np.cumsum(origins)
+        if not ends[-1]:
+            raise ConfigInvalid("global_xgb: no series has a value after its first season: bring more history")
+        horizon = self.setting.horizon
+        everything = int(ends[-1]) * horizon
+        if everything <= self.params.rows:
+            picked = np.arange(everything)
+        else:
+            picked = np.sort(rng.integers(0, everything, self.params.rows))
+        flat, step = picked // horizon, picked % horizon + 1
+        series = np.searchsorted(ends, flat, side="right")
+        origin = flat - (ends - origins)[series] + earliest[series]
+        inside = origin + step < panel.lengths[series]
+        return Rows(series[inside], origin[inside], step[inside])
+
+    def _training_data(self, features: LagFeatures, rows: Rows) -> "xgboost.QuantileDMatrix":
+        import xgboost
+
+        level, scale = features.level(rows), features.scale(rows)
+        kept = (level > 0) & (scale > 0)
+        rows = Rows(rows.series[kept], rows.origin[kept], rows.step[kept])
+        level, scale = level[kept], scale[kept]
+        target = (features.target(rows) - features.base(rows)) / level
+        weight = level / scale
+        return xgboost.QuantileDMatrix(
+            features.matrix(rows),
+            target,
+            weight=np.minimum(weight, np.quantile(weight, 0.95)),
+            feature_names=features.names(),
+        )
+
+    def _predict(self, features: LagFeatures, rows: Rows) -> np.ndarray:
+        steps = np.minimum(rows.step, self.setting.horizon)
+        matrix = features.matrix(rows)
+        matrix[:, 0] = steps
+        device = compute_device(self.setting.device)
+        total = np.zeros(len(steps))
+        for booster in self.boosters:
+            booster.set_param({"device": device})
+            total += booster.inplace_predict(matrix, validate_features=False)
+        return np.asarray(features.base(rows) + features.level(rows) * total / len(self.boosters))
+
+    def _xgb_params(self, bag: int) -> dict[str, object]:
+        p = self.params
+        return {
+            "objective": "reg:absoluteerror",
+            "tree_method": "hist",
+            "device": compute_device(self.setting.device),
+            "seed": self.setting.seed + bag,
+            "max_depth": p.depth,
+            "eta": p.learning_rate,
+            "min_child_weight": p.min_child_weight,
+            "subsample": p.subsample,
+            "colsample_bytree": p.colsample,
+        }
+
+    def _check_known_ahead(self, panel: Panel, horizon: int) -> None:
+        if panel.exog_names != self.exog_names:
+            raise ModelIncompatible(f"trained with the columns {self.exog_names}, the panel has {panel.exog_names}")
+        if self.exog_names:
+            ahead = np.diff(panel.exog_offsets) - panel.lengths
+            short = np.flatnonzero(ahead < horizon)
+            if len(short):
+                raise ModelIncompatible(
+                    f"{len(short)} series, such as {list(panel.ids[short[:5]])}, know {', '.join(self.exog_names)} "
+                    f"fewer than {horizon} steps ahead: add rows with these columns and no value"
+                )
+
+
+def compute_device(device: str) -> str:
+    """Return ``cuda`` or ``cpu``: for ``auto``, CUDA when the driver finds a GPU."""
+    if device != "auto":
+        return device
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "cpu"
+    count = ctypes.c_int(0)
+    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    return "cuda" if found else "cpu"
