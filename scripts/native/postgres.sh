@@ -63,14 +63,14 @@ postgres_accounts() {
 postgres_environment() { cd /; }
 
 # A killed server that nobody has reaped, as in a container whose first process reaps none, counts as alive for
-# its successor. Its lock file goes once no process is left in the data folder.
+# its successor. Its lock files go once no process is left in the data folder.
 postgres_forget_killed() {
-  local data=$1 pid _
+  local folder=$1 data=$1/data pid _
   pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null) || return 0
   if process_start_time "$pid" >/dev/null; then return 0; fi
   for _ in {1..50}; do
     if [[ -z $(find /proc/[0-9]* -maxdepth 1 -name cwd -lname "$data" 2>/dev/null) ]]; then
-      rm -f "$data/postmaster.pid"
+      rm -f "$data/postmaster.pid" "$folder"/.s.PGSQL.*.lock
       return 0
     fi
     sleep 0.1
@@ -91,7 +91,7 @@ postgres_up() {
     sync -f "$folder/data"
   fi
   as_postgres tee "$folder/data/postgresql.conf" <"$ROOT/docker/postgres/postgresql.conf" >/dev/null
-  postgres_forget_killed "$folder/data"
+  postgres_forget_killed "$folder"
   service_start postgres postgres_environment "${AS_POSTGRES[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" \
     -p "$XFLOW_POSTGRES_PORT"
   service_await postgres 60 postgres_ready || return 1
