@@ -25,7 +25,10 @@ def fill_gaps(ordinals: npt.NDArray[np.int64], columns: npt.NDArray[np.float64],
     grid = np.arange(places[-1] + 1)
     if len(grid) == len(places):
         return columns
-    return np.stack([np.interp(grid, places, column) for column in columns.T], axis=1)
+    filled = np.empty((len(grid), columns.shape[1]))
+    for k, column in enumerate(columns.T):
+        filled[:, k] = np.interp(grid, places, column)
+    return filled
 
 
 def contiguous(ordinals: npt.NDArray[np.int64], first: int, max_gap: int, step: int) -> int:

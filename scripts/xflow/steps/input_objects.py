@@ -121,4 +121,5 @@ def _readable(uri: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise InputUnreadable(f"{uri}: not readable as parquet ({error}). Write the object again.") from error
+        reason = " ".join(str(error).split())
+        raise InputUnreadable(f"{uri}: not readable as parquet ({reason}). Write the object again.") from error
