@@ -40,7 +40,12 @@ def plan(features: Json) -> Json:
     return made
 
 
-@task(**GPU, execution_timeout=timedelta(hours=4), map_index_template="{{ task.op_kwargs['candidate'] }}")
+@task(
+    **GPU,
+    execution_timeout=timedelta(hours=4),
+    map_index_template="{{ task.op_kwargs['candidate'] }}",
+    doc_md="Tune one candidate and score it by the backtest.",  # a mapped task does not take its docstring
+)
 def tune(plan: Json, candidate: str) -> Json:
     """Tune one candidate and score it by the backtest."""
     score = runner().tune(plan, candidate)

@@ -1,0 +1,165 @@
+"""The DAGs that the pipeline files give: ids, tasks, form, schedules, and how light parsing them is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from xflow.settings import REPOSITORY
+
+PIPELINE = REPOSITORY / "dags" / "pipelines" / "tourism_monthly.yaml"
+
+TRAIN = {
+    "input.check_contract": [],
+    "input.load_mart": ["input.check_contract"],
+    "input.write_features": ["input.check_contract"],
+    "train.plan": ["input.write_features"],
+    "train.tune": ["train.plan"],
+    "train.select": ["train.plan", "train.tune"],
+    "train.fit": ["train.plan", "train.select"],
+    "promote.register": ["input.load_mart", "train.fit", "train.plan"],
+    "promote.judge_and_promote": ["promote.register", "train.plan"],
+}
+PREDICT = {
+    "input.check_contract": [],
+    "input.load_mart": ["input.check_contract"],
+    "input.write_features": ["input.check_contract"],
+    "predict.forecast": ["input.check_contract", "input.write_features"],
+    "predict.load_predictions": ["input.load_mart", "predict.forecast"],
+}
+
+Parse = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def parsed(parse: Parse) -> Any:
+    return parse()
+
+
+@pytest.fixture(scope="module")
+def train(parsed: Any) -> Any:
+    return parsed["dags"]["tourism_monthly_train"]
+
+
+@pytest.fixture(scope="module")
+def predict(parsed: Any) -> Any:
+    return parsed["dags"]["tourism_monthly_predict"]
+
+
+def test_every_pipeline_file_gives_a_pair_of_dags_without_import_errors(parsed: Any) -> None:
+    names = [path.stem for path in PIPELINE.parent.glob("*.yaml")]
+    assert "tourism_monthly" in names
+    assert parsed["errors"] == {}
+    assert sorted(parsed["dags"]) == sorted(f"{name}_{kind}" for name in names for kind in ("train", "predict"))
+
+
+def test_only_dag_files_are_read(parsed: Any) -> None:
+    assert parsed["files"] == ["predict.py", "train.py"]
+
+
+def test_parsing_is_light(parsed: Any) -> None:
+    assert parsed["heavy"] == []
+    assert parsed["cpu_seconds"] < len(parsed["files"])  # processor time: other load does not count
+
+
+def test_tasks_and_their_order(train: Any, predict: Any) -> None:
+    assert {name: task["upstream"] for name, task in train["tasks"].items()} == TRAIN
+    assert {name: task["upstream"] for name, task in predict["tasks"].items()} == PREDICT
+
+
+@pytest.mark.parametrize("kind", ["train", "predict"])
+def test_every_task_is_documented_limited_and_retried_with_growing_pauses(parsed: Any, kind: str) -> None:
+    dag = parsed["dags"][f"tourism_monthly_{kind}"]
+    assert dag["doc"].startswith("Monthly forecasts")
+    for name, task in dag["tasks"].items():
+        assert task["doc"], name
+        assert task["retries"] == 3, name
+        assert task["backoff"] > 1, name
+        assert 0 < task["timeout"] <= 4 * 3600, name
+        (rule,) = task["policy"]["rules"]
+        assert (rule["exception"], rule["action"]) == ("xflow.errors.Permanent", "fail"), name
+
+
+def test_only_tuning_and_fitting_take_the_gpu(train: Any) -> None:
+    on_gpu = {name for name, task in train["tasks"].items() if (task["pool"], task["queue"]) == ("gpu", "gpu")}
+    assert on_gpu == {"train.tune", "train.fit"}
+
+
+def test_train_follows_the_clock_and_predict_what_is_new(train: Any, predict: Any) -> None:
+    assert train["schedule"] == yaml.safe_load(PIPELINE.read_text())["schedule"]
+    champion, delivery = predict["schedule"]
+    assert (champion["name"], champion["watchers"]) == ("tourism_monthly_champion", [])
+    ((trigger, arguments),) = delivery["watchers"]
+    assert trigger == "xflow_deliveries.DeliveryTrigger"
+    assert arguments["location"] == "input/tourism_monthly/predict/"
+    assert predict["serialized"]["dag"]["timetable"]["__var"]["asset_condition"]["__type"] == "asset_any"
+    for dag in (train, predict):
+        assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+
+
+def test_a_promotion_alone_becomes_an_event(parsed: Any) -> None:
+    tasks = parsed["dags"]["tourism_monthly_train"]["serialized"]["dag"]["tasks"]
+    outlets = {task["__var"]["task_id"]: task["__var"].get("outlets", []) for task in tasks}
+    named = {name: each for name, each in outlets.items() if each}
+    assert list(named) == ["promote.judge_and_promote"]
+    assert "asset_alias" in str(named["promote.judge_and_promote"])  # an asset itself has an event at every success
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("input_uri", [None, "s3://bucket/key.parquet", "s3://b/prefix/"], ["", "key.parquet", "s3://bucket", 3]),
+        ("as_of", [None, "2026-10-31", "2026-10-31T23:00:00"], ["", "31.10.2026", "yesterday", "2026-10-31T99"]),
+        ("horizon", [1, 24], [0, -1, 1.5, "24", None]),
+        ("trials", [1, 8], [0, 1001, "8", None]),
+    ],
+)
+def test_the_form_takes_what_is_right_and_refuses_what_is_not(
+    train: Any, predict: Any, field: str, good: list[Any], bad: list[Any]
+) -> None:
+    for dag in (train, predict) if field != "trials" else (train,):
+        schema = dag["params"][field]
+        assert schema["title"]
+        assert schema["description_md"]
+        jsonschema.validate(dag["defaults"][field], schema)
+        for value in good:
+            jsonschema.validate(value, schema)
+        for value in bad:
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(value, schema)
+
+
+def test_the_form_holds_the_pipelines_defaults(train: Any, predict: Any) -> None:
+    assert train["defaults"] == {"input_uri": None, "as_of": None, "horizon": 24, "trials": 8}
+    assert predict["defaults"] == {"input_uri": None, "as_of": None, "horizon": 24}
+
+
+def test_a_second_file_gives_a_second_pair(parse: Parse, tmp_path: Path) -> None:
+    second = PIPELINE.read_text().replace("tourism_monthly", "tourism_again").replace("horizon: 24", "horizon: 7")
+    (tmp_path / "tourism_monthly.yaml").write_text(PIPELINE.read_text())
+    (tmp_path / "tourism_again.yaml").write_text(second)
+    made = parse(XFLOW_PIPELINES=str(tmp_path))
+    pairs = [f"{name}_{kind}" for name in ("tourism_again", "tourism_monthly") for kind in ("predict", "train")]
+    assert made["errors"] == {}
+    assert sorted(made["dags"]) == pairs
+    assert made["dags"]["tourism_again_train"]["defaults"]["horizon"] == 7
+    assert made["dags"]["tourism_again_predict"]["schedule"][0]["name"] == "tourism_again_champion"
+
+
+def test_a_wrong_file_is_an_import_error_that_names_file_and_field(parse: Parse, tmp_path: Path) -> None:
+    (tmp_path / "tourism_monthly.yaml").write_text(PIPELINE.read_text().replace("horizon: 24", "horizon: none"))
+    made = parse(XFLOW_PIPELINES=str(tmp_path))
+    assert made["dags"] == {}
+    assert len(made["errors"]) == 2
+    for message in made["errors"].values():
+        assert "tourism_monthly.yaml" in message
+        assert "model.horizon" in message
+
+
+def test_parsing_again_gives_the_same_dag_version(parse: Parse, parsed: Any) -> None:
+    again = parse(PYTHONHASHSEED="7", TZ="Asia/Tokyo")
+    for name, dag in parsed["dags"].items():
+        assert again["dags"][name]["serialized"] == dag["serialized"], name
