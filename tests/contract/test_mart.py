@@ -244,13 +244,34 @@ def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> N
 
 
 @pytest.mark.services
-def test_two_runs_prepare_one_pipeline_at_once(stores: Settings, key: RunKey) -> None:
-    def prepare(_: int) -> None:
-        GreenplumMart(stores.greenplum_dsn).prepare(key.pipeline, (), LEVELS)
+def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    together = threading.Barrier(6, timeout=20)
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(prepare, range(6)))
-    assert GreenplumMart(stores.greenplum_dsn).count(key, f"{key.pipeline}_prediction") == 0
+    def prepare(_: int) -> None:
+        with postgres._transaction("prepare") as cursor:
+            together.wait()
+            greenplum_tables.prepare(cursor, key.pipeline, (), LEVELS)
+
+    postgres.prepare(key.pipeline, (), LEVELS)
+    select(stores, "ALTER SCHEMA mart RENAME TO mart_put_aside")
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(prepare, range(6)))
+        assert postgres.count(key, f"{key.pipeline}_prediction") == 0
+    finally:
+        select(stores, "DROP SCHEMA IF EXISTS mart CASCADE")
+        select(stores, "ALTER SCHEMA mart_put_aside RENAME TO mart")
+
+
+@pytest.mark.services
+def test_a_table_put_aside_is_made_anew(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    """What the message about other columns advises."""
+    table = f"{key.pipeline}_prediction"
+    prepared.load(key, [input_rows(key, [batch(1)])], {})
+    select(stores, f"ALTER TABLE mart.{table} RENAME TO {table}_old")
+    prepared.prepare(key.pipeline, ("price",), (0.5,))
+    assert (prepared.count(key, table), prepared.count(key, f"{key.pipeline}_input")) == (0, 1)
+    assert select(stores, f"SELECT lower_50 FROM mart.{key.pipeline}_lineage") == []
 
 
 CLIENT = """

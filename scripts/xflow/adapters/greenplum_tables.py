@@ -17,6 +17,7 @@ COLUMN_TYPES = {
     pa.float64(): "double precision",
     pa.timestamp("us"): "timestamp without time zone",
 }
+SCRIPTS = ("run", "rejected_row", "input", "prediction")  # in the order of `_wanted`
 PREPARE_LOCK = 0x78666C6F77  # "xflow": one session at a time creates tables
 
 COLUMNS_QUERY = """
@@ -41,19 +42,19 @@ def prepare(
         A table exists with other columns than the pipeline needs.
     """
     wanted = _wanted(pipeline, exogenous, levels)
-    view = f"{pipeline}_lineage"
-    names = [*wanted, view]
+    names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
     if len(found) < len(names):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
-        _create(cursor, pipeline, exogenous, levels, list(wanted))
+        found = _existing(cursor, names)
+        absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
+        _create(cursor, pipeline, exogenous, levels, absent)
         found = _existing(cursor, names)
     for table, columns in wanted.items():
         if found[table] != columns:
             raise ConfigInvalid(
                 f"mart.{table} exists with other columns: {_difference(found[table], columns)}. Alter the table, or "
-                f"rename it (ALTER TABLE mart.{table} RENAME TO {table}_old) and drop the view mart.{view}: the next "
-                "run creates both anew."
+                f"rename it (ALTER TABLE mart.{table} RENAME TO {table}_old): the next run makes a new one."
             )
 
 
@@ -84,8 +85,9 @@ def _create(
     pipeline: str,
     exogenous: Sequence[str],
     levels: Sequence[float],
-    tables: Sequence[str],
+    absent: Mapping[str, str],
 ) -> None:
+    """Create what is absent and nothing else: DDL on a table that stands would wait for its loads."""
     cursor.execute("SELECT version() LIKE '%Greenplum%'")
     ((on_greenplum,),) = cursor.fetchall()
     words = {
@@ -98,15 +100,12 @@ def _create(
     cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart'")
     if cursor.fetchone() is None:
         cursor.execute("CREATE SCHEMA mart")
-    for name in ("run", "rejected_row", "input", "prediction", "lineage"):
-        cursor.execute(_render(name, words))
-    if not on_greenplum:
-        for table in (name for name in tables if name != "run"):
+    for table, script in absent.items():
+        cursor.execute(_render(script, words))
+        if not on_greenplum and table != "run":
             # A run's rows lie side by side, so a block-range index finds them and costs COPY nothing.
-            cursor.execute(
-                f"CREATE INDEX IF NOT EXISTS {table}_run_key ON mart.{table} "
-                "USING brin (run_key) WITH (autosummarize = on)"
-            )
+            cursor.execute(f"CREATE INDEX ON mart.{table} USING brin (run_key) WITH (autosummarize = on)")
+    cursor.execute(_render("lineage", words))
 
 
 def _storage(on_greenplum: bool) -> Mapping[str, str]:

@@ -1,5 +1,5 @@
 -- Accepted input rows; row_id is the position of the row in the run's input.
-CREATE TABLE IF NOT EXISTS mart.${pipeline}_input (
+CREATE TABLE mart.${pipeline}_input (
     run_key     text NOT NULL,
     row_id      bigint NOT NULL,
     series_id   text NOT NULL,

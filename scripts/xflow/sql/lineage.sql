@@ -1,5 +1,6 @@
 -- Every prediction beside the input row it starts from and the facts of its run.
-CREATE OR REPLACE VIEW mart.${pipeline}_lineage AS
+DROP VIEW IF EXISTS mart.${pipeline}_lineage;
+CREATE VIEW mart.${pipeline}_lineage AS
 SELECT p.run_key,
        p.prediction_id,
        p.series_id,

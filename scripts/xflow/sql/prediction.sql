@@ -1,6 +1,6 @@
 -- Forecasts; input_row_id is the last input row that the forecast of the series was allowed to see.
 -- Distributed like the input by that row, so that the lineage joins without moving rows.
-CREATE TABLE IF NOT EXISTS mart.${pipeline}_prediction (
+CREATE TABLE mart.${pipeline}_prediction (
     run_key       text NOT NULL,
     prediction_id text NOT NULL,
     series_id     text NOT NULL,

@@ -1,5 +1,5 @@
 -- Input rows that broke the contract, of all pipelines.
-CREATE TABLE IF NOT EXISTS mart.rejected_row (
+CREATE TABLE mart.rejected_row (
     run_key     text NOT NULL,
     row_id      bigint NOT NULL,
     series_id   text,

@@ -1,5 +1,5 @@
 -- The run ledger: one row a run. Small, so it stays on heap and has a key.
-CREATE TABLE IF NOT EXISTS mart.run (
+CREATE TABLE mart.run (
     run_key       text PRIMARY KEY,
     pipeline      text NOT NULL,
     kind          text NOT NULL,
