@@ -96,7 +96,7 @@ airflow_up() {
   airflow_prepare || return 1
   for process in $AIRFLOW_PROCESSES; do airflow_start "$process"; done
   for process in $AIRFLOW_PROCESSES; do
-    service_await "$process" 180 "${process//-/_}_ready" || return 1
+    service_await "$process" 300 "${process//-/_}_ready" || return 1
   done
   airflow_connect || return 1
   say "airflow is up: $AIRFLOW_URL"
