@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
 from xflow.domain.panel import step_of
 from xflow.domain.rules import Rule
-from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, Rows
+from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, Rows, kept
 
 _EARLIEST, _LATEST = (int(np.datetime64(day, "s").astype(np.int64)) for day in ("1678-01-01", "2262-01-01"))
 
@@ -112,10 +112,11 @@ class ContractChecker:
         if self._step > 1:
             rows.reject_off_phase(self._step, n_series, self._as_of)
         order = rows.reject_duplicates(rows.in_order())
-        valued = order[rows.codes[order] == Rule.ACCEPTED]
+        valued = kept(order, rows.codes[order] == Rule.ACCEPTED)
         times = rows.ordinals[valued]
         oldest, newest = (int(times.min()), int(times.max())) if len(times) else (None, None)
-        past = valued if self._as_of is None else valued[times <= self._as_of]
+        past = valued if self._as_of is None else kept(valued, times <= self._as_of)
+        del times  # the largest arrays are alive now
         rows.judge_future(order[rows.codes[order] == FUTURE], valued, past, n_series)
         rows.judge_series(past, n_series, self._step, self._max_gap, self._min_length)
         used = np.bincount(rows.series[rows.codes == Rule.ACCEPTED])

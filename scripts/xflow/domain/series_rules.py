@@ -51,8 +51,13 @@ class Rows:
 
     def in_order(self) -> Places:
         """Return the rows that are right so far, ordered by series and time; rows of one time keep their order."""
-        places = np.flatnonzero(self._right(self.codes))
-        return np.asarray(places[np.lexsort((self.ordinals[places], self.series[places]))])
+        order = np.lexsort((self.ordinals, self.series))
+        return kept(order, self.right(order))
+
+    def right(self, places: Places) -> Flags:
+        """Return which rows break no rule so far."""
+        codes = self.codes[places]
+        return np.asarray((codes == Rule.ACCEPTED) | (codes == FUTURE))
 
     def reject_off_phase(self, step: int, n_series: int, as_of: int | None) -> None:
         """Reject the rows off the grid of most of their series' rows; rows after `as_of` decide only among themselves.
@@ -62,7 +67,7 @@ class Rows:
         step
             Distance of neighbouring grid points in ordinals.
         """
-        places = np.flatnonzero(self._right(self.codes))
+        places = np.flatnonzero((self.codes == Rule.ACCEPTED) | (self.codes == FUTURE))
         series, phases = self.series[places], self.ordinals[places] % step
         end = np.iinfo(np.int64).max if as_of is None else as_of
         weights = np.where(self.ordinals[places] <= end, 1.0, 1e-10)
@@ -78,7 +83,7 @@ class Rows:
         numpy.ndarray
             What is left of `order`.
         """
-        copies = np.flatnonzero((np.diff(self.series[order]) == 0) & (np.diff(self.ordinals[order]) == 0)) + 1
+        copies = np.flatnonzero(_repeats(self.series[order]) & _repeats(self.ordinals[order])) + 1
         if not len(copies):
             return order
         starts = np.ones(len(order), dtype=bool)
@@ -87,7 +92,7 @@ class Rows:
         differs = self.content[order[copies]] != self.content[order[copies - 1]]
         self.codes[order[copies]] = Rule.DUPLICATE
         self.codes[order[np.isin(group, group[copies[differs]])]] = Rule.CONFLICT
-        return order[self._right(self.codes[order])]
+        return order[self.right(order)]
 
     def judge_future(self, null: Places, valued: Places, past: Places, n_series: int) -> None:
         """Accept the rows without a value that lie after their series' last value.
@@ -120,12 +125,18 @@ class Rows:
         present = np.bincount(series, minlength=n_series) > 0
         steps = np.where(present, (last - first) // step + 1, 0)
         verdict = np.where(steps < min_length, Rule.SERIES_TOO_SHORT, Rule.ACCEPTED).astype(np.uint8)
-        broken = (np.diff(times) > (max_gap + 1) * step) & (np.diff(series) == 0)
+        broken = (np.diff(times) > (max_gap + 1) * step) & _repeats(series)
         verdict[series[1:][broken]] = Rule.GAP_TOO_LONG
         if verdict.any():
             left = np.flatnonzero(self.codes == Rule.ACCEPTED)
             self.codes[left] = verdict[self.series[left]]
 
-    @staticmethod
-    def _right(codes: Codes) -> Flags:
-        return np.asarray((codes == Rule.ACCEPTED) | (codes == FUTURE))
+
+def kept(places: Places, flags: Flags) -> Places:
+    """Return the flagged places, without a copy when all are."""
+    return places if flags.all() else places[flags]
+
+
+def _repeats(column: npt.NDArray[np.signedinteger]) -> Flags:
+    """Return which elements but the first equal the one before."""
+    return np.asarray(column[1:] == column[:-1])

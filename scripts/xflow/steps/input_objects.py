@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xflow.domain.input_columns import InputColumns
+from xflow.domain.rules import Rule
 from xflow.errors import InputChanged, InputUnreadable
 from xflow.pipeline import Pipeline
 from xflow.ports import ObjectStore
@@ -24,11 +25,17 @@ VERDICT = "rule"
 
 @dataclass(frozen=True, slots=True)
 class InputBatch:
-    """Rows of one object in canonical columns; `first_row` is the row id of the first."""
+    """Rows of one object in canonical columns, with their row ids, int64."""
 
     rows: pa.RecordBatch
-    first_row: int
+    row_ids: npt.NDArray[np.int64]
     source: str
+
+    def take(self, flags: npt.NDArray[np.bool_]) -> "InputBatch":
+        """Return the flagged rows."""
+        if flags.all():
+            return self
+        return InputBatch(self.rows.filter(pa.array(flags)), self.row_ids[flags], self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,9 @@ class LocalInput:
         for number, ref in enumerate(self.objects):
             with _readable(ref.uri), _open(self.folder / str(number)) as file:
                 for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns.names), use_threads=False):
-                    yield InputBatch(self.columns.canonical(batch, ref.uri), first_row, ref.uri)
+                    row_ids = np.arange(first_row, first_row + batch.num_rows)
                     first_row += batch.num_rows
+                    yield InputBatch(self.columns.canonical(batch, ref.uri), row_ids, ref.uri)
 
 
 @contextmanager
@@ -87,6 +95,14 @@ def input_columns(pipeline: Pipeline) -> InputColumns:
     """Return the columns that a pipeline's YAML declares."""
     names = pipeline.input.columns
     return InputColumns(names.series_id, names.timestamp, names.value, pipeline.input.exogenous)
+
+
+def accepted_batches(local: LocalInput, codes: npt.NDArray[np.uint8]) -> Iterator[InputBatch]:
+    """Yield the accepted rows of an input, those with code 0; batches without any are left out."""
+    for batch in local.batches():
+        accepted = batch.take(codes[batch.row_ids] == Rule.ACCEPTED)
+        if accepted.rows.num_rows:
+            yield accepted
 
 
 def verdict_bytes(codes: npt.NDArray[np.uint8]) -> bytes:

@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from xflow.columns import ROW_ID
 from xflow.errors import InputChanged
 from xflow.pipeline import Pipeline
 from xflow.ports import Mart, ObjectStore, TableRows
 from xflow.refs import CheckedInput, RunKey, TableLoad
 from xflow.schema import REJECTED_SCHEMA, input_schema
 from xflow.steps.check_contract import ledger_facts
-from xflow.steps.input_objects import LocalInput, downloaded, input_columns, read_verdict
+from xflow.steps.input_objects import LocalInput, accepted_batches, downloaded, input_columns, read_verdict
 from xflow.steps.rejected_rows import rejected_batches
 
 
@@ -45,16 +44,11 @@ def load_mart(
 
 
 def _accepted(local: LocalInput, codes: npt.NDArray[np.uint8], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in local.batches():
-        ids = np.arange(batch.first_row, batch.first_row + batch.rows.num_rows)
-        rows = batch.rows.add_column(0, ROW_ID, pa.array(ids))
-        bad = codes[ids[0] : ids[-1] + 1] != 0
-        kept = rows.filter(pa.array(~bad)) if bad.any() else rows
-        if kept.num_rows:
-            # Accepted timestamps are starts of periods: nothing below a microsecond is lost.
-            yield pa.RecordBatch.from_arrays(
-                [column.cast(field.type) for column, field in zip(kept.columns, schema)], schema=schema
-            )
+    for batch in accepted_batches(local, codes):
+        columns = [pa.array(batch.row_ids), *batch.rows.columns]
+        # Accepted timestamps are starts of periods: nothing below a microsecond is lost.
+        cast = [column.cast(field.type) for column, field in zip(columns, schema)]
+        yield pa.RecordBatch.from_arrays(cast, schema=schema)
 
 
 def _counted(batches: Iterator[pa.RecordBatch], expected: int) -> Iterator[pa.RecordBatch]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import ROW_ID, SERIES_ID, TIMESTAMP
+from xflow.domain.input_columns import InputColumns
 from xflow.domain.rules import ADVICE, COLUMN, Rule
 from xflow.schema import REJECTED_SCHEMA
 from xflow.steps.input_objects import InputBatch, LocalInput
@@ -27,9 +28,9 @@ def rejected_batches(local: LocalInput, codes: npt.NDArray[np.uint8]) -> Iterato
     if not codes.any():
         return
     for batch in local.batches():
-        mine = codes[batch.first_row : batch.first_row + batch.rows.num_rows]
+        mine = codes[batch.row_ids]
         for code in np.unique(mine[mine > 0]):
-            yield _rejected(batch, np.flatnonzero(mine == code), Rule(code), local)
+            yield _rejected(batch.take(mine == code), Rule(code), local.columns)
 
 
 def describe(local: LocalInput, codes: npt.NDArray[np.uint8]) -> str:
@@ -50,30 +51,28 @@ def describe(local: LocalInput, codes: npt.NDArray[np.uint8]) -> str:
     return f"{rules}. For example {shown}."
 
 
-def _rejected(batch: InputBatch, places: npt.NDArray[np.int64], rule: Rule, local: LocalInput) -> pa.RecordBatch:
-    rows = batch.rows.take(pa.array(places))
-    names, values = _offending(rows, rule, local)
+def _rejected(batch: InputBatch, rule: Rule, given: InputColumns) -> pa.RecordBatch:
+    names, values = _offending(batch.rows, rule, given)
     columns = {
-        ROW_ID: pa.array(places + batch.first_row),
-        SERIES_ID: _text(rows.column(SERIES_ID)),
-        "rule": pa.array([rule.label] * len(places)),
+        ROW_ID: pa.array(batch.row_ids),
+        SERIES_ID: _text(batch.rows.column(SERIES_ID)),
+        "rule": pa.repeat(rule.label, batch.rows.num_rows),
         "column_name": names,
         "bad_value": pc.fill_null(values, "null"),
-        "source_uri": pa.array([batch.source] * len(places)),
+        "source_uri": pa.repeat(batch.source, batch.rows.num_rows),
     }
     return pa.RecordBatch.from_pydict(columns, schema=REJECTED_SCHEMA)
 
 
-def _offending(rows: pa.RecordBatch, rule: Rule, local: LocalInput) -> tuple[pa.Array, pa.Array]:
+def _offending(rows: pa.RecordBatch, rule: Rule, given: InputColumns) -> tuple[pa.Array, pa.Array]:
     """Return the name and the text of what broke the rule, a row each; names as in the input's objects."""
-    exogenous = local.columns.exogenous
     if rule is not Rule.EXOGENOUS_NOT_FINITE:
         column = COLUMN.get(rule, TIMESTAMP)
-        given = local.columns.names[rows.schema.names.index(column)]
-        return pa.array([given] * rows.num_rows), _text(rows.column(column))
-    finite = [np.isfinite(rows.column(name).to_numpy(zero_copy_only=False)) for name in exogenous]
+        name = given.names[rows.schema.names.index(column)]
+        return pa.repeat(name, rows.num_rows), _text(rows.column(column))
+    finite = [np.isfinite(rows.column(name).to_numpy(zero_copy_only=False)) for name in given.exogenous]
     worst = pa.array(np.argmin(np.stack(finite), axis=0))
-    return pa.array(exogenous).take(worst), pc.choose(worst, *(_text(rows.column(name)) for name in exogenous))
+    return pa.array(given.exogenous).take(worst), pc.choose(worst, *(_text(rows.column(n)) for n in given.exogenous))
 
 
 def _text(column: pa.Array) -> pa.Array:
