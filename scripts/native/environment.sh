@@ -77,7 +77,7 @@ port_free() {
 # A port stays while our own server holds it or nobody does; otherwise another one is taken, and said.
 # Only the clone's own stack starts from the usual ports: throw-away stacks must not race for them.
 ports_settle() {
-  local name usual service port moved
+  local name usual service port moved said=""
   CHOSEN_PORTS=""
   while read -r name usual service; do
     [[ -n $name ]] || continue
@@ -88,7 +88,9 @@ ports_settle() {
     fi
     if ! service_running "$service" && { port_taken "$port" || [[ " $CHOSEN_PORTS " == *" $port "* ]]; }; then
       moved=$(port_free)
-      say "port $port of $service is taken: moved to $moved"
+      # One line a server: the other ports of s3 matter to nobody.
+      if [[ $said != *" $service "* ]]; then say "port $port of $service is taken: moved to $moved"; fi
+      said+=" $service "
       port=$moved
     fi
     CHOSEN_PORTS+=" $port"

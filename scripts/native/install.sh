@@ -19,11 +19,12 @@ install_debian() {
   die "apt-get could not install ${missing[*]}: see above and $LOG_DIR/install.log."
 }
 
-# A CPython 3.12 that runs: a shim of pyenv may be there without doing so.
+# A CPython 3.12 that runs (a shim of pyenv may be there without doing so), of the system, pyenv or uv.
 find_python() {
   local python
   for python in "$(command -v python3.12 || true)" "$(command -v python3 || true)" \
-    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 /usr/local/bin/python3.12 /opt/python*/bin/python3.12; do
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.*/bin/python3.12 \
+    "${XDG_DATA_HOME:-$HOME/.local/share}"/uv/python/cpython-3.12.*/bin/python3.12 /usr/local/bin/python3.12 /opt/python*/bin/python3.12; do
     if [[ -x $python ]] && "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null; then
       "$python" -c 'import sys; print(sys.executable)'
       return 0
@@ -33,11 +34,13 @@ find_python() {
 }
 
 python_missing() {
-  local command="pyenv install 3.12"
+  local command="python3 -m venv ~/.uv && ~/.uv/bin/pip install uv && ~/.uv/bin/uv python install 3.12"
   if apt-cache policy python3.12 2>/dev/null | grep -q 'Candidate: [0-9]'; then
     command="sudo apt-get install -y python3.12 python3.12-venv"
   elif command -v uv >/dev/null; then
     command="uv python install 3.12"
+  elif command -v pyenv >/dev/null; then
+    command="pyenv install 3.12"
   fi
   die "CPython 3.12 was not found (the forecasting library needs one below 3.13). Install it, then run this again:" \
     "  $command"
