@@ -123,19 +123,22 @@ class _Steps:
 
     def __enter__(self) -> Self:
         console.print(f"run [bold]{self.runner.key}[/]", highlight=False)
-        self._progress.start()
+        if console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def call(self, title: str, step: Callable[..., Json], *args: Any) -> Json:
-        """Run one step and show its progress."""
+        """Run one step and show its progress; one line a step where nothing can be redrawn."""
         bar = self._progress.add_task(title, total=1)
         self.runner.progress = lambda done, total: self._progress.update(bar, completed=done, total=total)
         result = step(*args)
-        total = self._progress.tasks[bar].total
-        self._progress.update(bar, completed=total)
+        task = next(task for task in self._progress.tasks if task.id == bar)
+        self._progress.update(bar, completed=task.total)
+        if not console.is_terminal:
+            console.print(f"{title}: {task.elapsed or 0:.1f} s", highlight=False)
         return result
 
 

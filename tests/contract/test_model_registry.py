@@ -1,0 +1,120 @@
+"""The model registry on a real MLflow server."""
+
+import numpy as np
+import pytest
+
+from xflow.adapters.mlflow_registry import MlflowRegistry
+from xflow.domain.candidate import Setting, build_candidate
+from xflow.domain.forecaster import Forecaster
+from xflow.domain.intervals import Conformal
+from xflow.domain.panel import Panel
+from xflow.errors import AccessDenied, ModelMissing, ServiceUnavailable
+from xflow.refs import ModelVersionRef
+
+pytestmark = pytest.mark.services
+
+HORIZON = 6
+
+
+def panel() -> Panel:
+    values = 10 + np.arange(60.0) % 12
+    return Panel.from_series("M", ["a", "b"], [600, 610], [values, 3 * values[:40]])
+
+
+def forecaster() -> Forecaster:
+    members = {"seasonal_naive": (1.0, build_candidate("seasonal_naive", {}, Setting(12, HORIZON)))}
+    intervals = Conformal.fit(np.random.default_rng(0).normal(size=(300, HORIZON)), (0.8, 0.95))
+    return Forecaster.fit(panel(), members, intervals, 12, HORIZON)
+
+
+@pytest.fixture(scope="module")
+def registry(stack):
+    return MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)
+
+
+def logged(registry, key):
+    run_id = registry.open_run(key, {"horizon": HORIZON}, {"kind": "train"})
+    example = panel().tail(24).to_frame()
+    uri = registry.log_model(run_id, forecaster(), example, {"holdout_mase": 1.0}, {}, {"plan": {"horizon": HORIZON}})
+    return run_id, uri
+
+
+def test_a_run_key_has_one_run(registry, key):
+    assert registry.open_run(key, {"a": 1}, {}) == registry.open_run(key, {"a": 1}, {})
+
+
+def test_repeating_a_candidate_replaces_it(registry, key):
+    run_id = registry.open_run(key, {}, {})
+    for score in (2.0, 1.0):
+        registry.log_candidate(run_id, "theta", {"log": True}, {"backtest_mase": score}, [{"mase": score}])
+    children = registry._client.search_runs(
+        [registry._client.get_run(run_id).info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'"
+    )
+    assert [child.data.metrics["backtest_mase"] for child in children] == [1.0]
+
+
+def test_a_model_comes_back_as_it_was_logged(registry, key):
+    run_id, uri = logged(registry, key)
+    version = registry.register(key.pipeline, run_id, uri, {"run_key": str(key)})
+    loaded = registry.load(version)
+    want, got = forecaster().forecast(panel(), HORIZON), loaded.forecast(panel(), HORIZON)
+    np.testing.assert_array_equal(got.mean, want.mean)
+    np.testing.assert_array_equal(got.bounds, want.bounds)
+
+
+def test_the_logged_model_predicts_long_frames(registry, key):
+    import mlflow
+
+    _, uri = logged(registry, key)
+    made = mlflow.pyfunc.load_model(uri).predict(panel().to_frame(), params={"horizon": 3})
+    assert list(made["series_id"]) == ["a"] * 3 + ["b"] * 3
+    assert list(made["step"]) == [1, 2, 3] * 2
+    assert (made["lower_95"] <= made["lower_80"]).all()
+
+
+def test_logging_and_registering_again_changes_nothing(registry, key):
+    first, second = logged(registry, key), logged(registry, key)
+    assert first == second
+    versions = {registry.register(key.pipeline, *first, {}).version for _ in range(2)}
+    assert len(versions) == 1
+
+
+def test_a_new_model_has_no_champion_and_promotion_moves_the_aliases(registry, key):
+    assert registry.champion(key.pipeline) is None
+    old = registry.register(key.pipeline, *logged(registry, key), {})
+    assert registry.champion(key.pipeline) is None
+    registry.promote(old, None)
+    newer = key.model_copy(update={"run_id": "second"})
+    new = registry.register(key.pipeline, *logged(registry, newer), {})
+    registry.challenge(new, "better", {"challenger": 0.9})
+    registry.promote(new, old)
+    champion = registry.champion(key.pipeline)
+    assert champion is not None
+    assert champion.version == new.version
+    aliases = registry._client.get_registered_model(key.pipeline).aliases
+    assert {name: str(number) for name, number in aliases.items()} == {
+        "champion": new.version,
+        "challenger": new.version,
+        "previous": old.version,
+    }
+
+
+def test_an_absent_version_is_missing(registry, key):
+    with pytest.raises(ModelMissing):
+        registry.load(ModelVersionRef(name=key.pipeline, version="1", mlflow_run_id="none"))
+
+
+def test_wrong_password_is_access_denied(stack, key, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "nobody")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "nothing")
+    with pytest.raises(AccessDenied):
+        MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, "wrong").champion(key.pipeline)
+    MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)
+
+
+def test_a_server_that_is_down_can_be_retried(stack, key, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = MlflowRegistry("http://127.0.0.1:9", stack.mlflow_username, stack.mlflow_password)
+    with pytest.raises(ServiceUnavailable, match="127.0.0.1:9"):
+        registry.champion(key.pipeline)
+    MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)
