@@ -108,6 +108,8 @@ verb_up() {
   began=$SECONDS
   reap_orphans
   environment_settle
+  # These two were told the old addresses when they started.
+  if [[ $PORTS_MOVED == yes ]]; then airflow_down; mlflow_down; fi
   start_services || die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
   START_SECONDS=$((SECONDS - began))
   exec 9>&-
@@ -122,6 +124,7 @@ say_places() {
 
 verb_status() {
   local service pid down=0
+  [[ -f $ENV_FILE ]] || die "nothing was started here yet: ./start.sh up"
   environment_load
   for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
     if ! pid=$(service_pid "$service"); then

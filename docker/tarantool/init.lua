@@ -30,9 +30,7 @@ box.cfg({
 
 box.schema.user.create('xflow', { if_not_exists = true })
 box.schema.user.passwd('xflow', password)
-if box.space._user.index.name:get('guest') ~= nil then
-    box.schema.user.disable('guest')
-end
+box.schema.user.disable('guest')
 
 dofile(here .. 'schema.lua')
 

@@ -63,10 +63,10 @@ airflow_all_ready() {
   done
 }
 
-# Schema and administrator, once for every version of the environment: the check alone takes seconds.
+# Schema and administrator, once for every version of the environment and sign-in: the check alone takes seconds.
 airflow_prepare() {
   local stamp=$XFLOW_HOME/airflow/prepared wanted
-  wanted=$(sha256sum "$ROOT/uv.lock" "$ROOT/docker/airflow/prepare.py")
+  wanted=$(cat "$ROOT/uv.lock" "$ROOT/docker/airflow/prepare.py" - <<<"$AIRFLOW_USERNAME $AIRFLOW_PASSWORD" | sha256sum)
   if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
   (
     airflow_environment
@@ -91,7 +91,10 @@ airflow_connect() {
 
 airflow_up() {
   local process
-  if airflow_all_ready 2>/dev/null; then return 0; fi
+  if airflow_all_ready 2>/dev/null; then
+    airflow_connect
+    return
+  fi
   mkdir -p "$XFLOW_HOME/airflow" || return 1
   airflow_prepare || return 1
   for process in $AIRFLOW_PROCESSES; do airflow_start "$process"; done

@@ -44,6 +44,7 @@ environment_load() {
   while IFS= read -r line || [[ -n $line ]]; do
     [[ $line == *=* && $line != \#* ]] || continue
     key=${line%%=*} value=${line#*=}
+    key=${key#export }
     [[ $key =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || die "$ENV_FILE: not a variable name: '$key'"
     if [[ $value == \"*\" || $value == \'*\' ]]; then value=${value:1:-1}; fi
     if grep -qw -- "$key" <<<"$names"; then
@@ -78,7 +79,7 @@ port_free() {
 # Only the clone's own stack starts from the usual ports: throw-away stacks must not race for them.
 ports_settle() {
   local name usual service port moved said=""
-  CHOSEN_PORTS=""
+  CHOSEN_PORTS="" PORTS_MOVED=no
   while read -r name usual service; do
     [[ -n $name ]] || continue
     port=${!name:-}
@@ -91,6 +92,7 @@ ports_settle() {
       # One line a server: the other ports of s3 matter to nobody.
       if [[ $said != *" $service "* ]]; then say "port $port of $service is taken: moved to $moved"; fi
       said+=" $service "
+      PORTS_MOVED=yes
       port=$moved
     fi
     CHOSEN_PORTS+=" $port"
@@ -116,7 +118,8 @@ environment_fill() {
 environment_write() {
   local name text
   text="# Written by ./start.sh. Set ${CHOICES// /, }, or add lines of your own; start.sh
-# keeps those, keeps the passwords, and rewrites ports and addresses when a port is taken by someone else."
+# keeps those, keeps the passwords, and rewrites ports and addresses when a port is taken by someone else.
+# What you change takes effect after ./start.sh stop and up."
   for name in $(environment_names); do text+=$'\n'"$name=${!name}"; done
   if ((${#EXTRA_LINES[@]})); then text+=$'\n'"$(printf '%s\n' "${EXTRA_LINES[@]}")"; fi
   if [[ -f $ENV_FILE && $(<"$ENV_FILE") == "$text" ]]; then chmod 600 "$ENV_FILE"; return 0; fi

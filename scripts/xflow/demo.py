@@ -38,8 +38,11 @@ def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
     run_id = f"demo__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     seconds = {"install": float(install_seconds), "start": float(start_seconds)}
     seconds["sample"] = timed(upload_sample)
-    for kind in ("train", "predict"):
-        seconds[kind] = timed(run_dag, rest, f"{PIPELINE}_{kind}", run_id)
+    try:
+        for kind in ("train", "predict"):
+            seconds[kind] = timed(run_dag, rest, f"{PIPELINE}_{kind}", run_id)
+    except (RestError, OSError) as error:
+        stop(f"{error}. ./start.sh status says what runs.")
     console.print(results(Settings.from_env(), rest.url, run_id))
     took = ", ".join(f"{part} {duration:.0f} s" for part, duration in seconds.items())
     console.print(f"It took: {took}; {sum(seconds.values()):.0f} s in all.", highlight=False)
