@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from xflow.adapters.packing import Checksum
+from xflow.adapters.packing import Checksum, pack
 from xflow.errors import ConfigInvalid, ContractViolated, FeatureSetMissing, InputChanged, InputMissing
 from xflow.ports import SeriesBlock, TableRows
 from xflow.refs import FeatureSetRef, ObjectRef, RunKey, TableLoad
@@ -142,7 +142,7 @@ class MemoryFeatures:
         for block in series:
             if block.series_id in blocks:
                 raise ContractViolated(f"feature set {key}: series {block.series_id!r} comes twice")
-            checksum.add(block)
+            checksum.add(pack(block))
             blocks[block.series_id] = block
         ref = FeatureSetRef(id=str(key), series=checksum.series, rows=checksum.rows, checksum=checksum.hexdigest())
         ordered = [blocks[name] for name in sorted(blocks)]

@@ -1,19 +1,36 @@
 """How a series lies in feature tuples, and the checksum of a feature set."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import operator
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from xflow.ports import SeriesBlock
 
 PART_BYTES = 256 * 1024
 """Largest packed run of values, or of exogenous values, in one tuple. Tarantool refuses tuples past 1 MiB."""
 
-Part = tuple[int, str, int, int, int, int, bytes, bytes]
+FLOAT = np.dtype("<f8")
+HEAD = struct.Struct("<5q")
+
+Part = tuple[int, bytes, int, int, int, int, bytes, bytes]
+"""generation, series id, number from 1 on, start, exogenous columns, origin row id, values, exogenous"""
+
+
+class Packed(NamedTuple):
+    """A series in bytes; `columns` is the number of exogenous columns."""
+
+    name: bytes
+    start: int
+    columns: int
+    origin: int
+    values: bytes
+    exogenous: bytes
 
 
 class Checksum:
@@ -29,70 +46,67 @@ class Checksum:
         self._sum = 0
         self._add(json.dumps(dict(facts), sort_keys=True).encode())
 
-    def add(self, block: SeriesBlock) -> None:
+    def add(self, series: Packed) -> None:
         """Count one series in."""
-        name = block.series_id.encode()
-        values, exogenous = pack(block.values), pack(block.exogenous)
-        head = f"{len(name)} {block.start} {len(values)} {block.exogenous.shape[1]} {block.origin_row_id} "
+        name, start, columns, origin, values, exogenous = series
         self.series += 1
-        self.rows += len(block.values)
-        self._add(head.encode(), name, values, exogenous)
+        self.rows += len(values) // 8
+        self._add(HEAD.pack(len(name), start, len(values), columns, origin) + name + values + exogenous)
 
     def hexdigest(self) -> str:
         """Return the checksum as 64 hexadecimal digits."""
         return f"{self._sum:064x}"
 
-    def _add(self, *parts: bytes) -> None:
-        digest = hashlib.sha256()
-        for part in parts:
-            digest.update(part)
-        self._sum = (self._sum + int.from_bytes(digest.digest(), "big")) % 2**256
+    def _add(self, content: bytes) -> None:
+        digest = hashlib.sha256(content).digest()
+        self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**256
 
 
-def pack(values: npt.NDArray[np.float64]) -> bytes:
-    """Return values as little-endian float64, row by row."""
-    return np.ascontiguousarray(values, dtype="<f8").tobytes()
-
-
-def split(generation: int, block: SeriesBlock) -> Iterator[Part]:
-    """Yield the tuples of one series: one, or several when it is long."""
-    values, exogenous = pack(block.values), pack(block.exogenous)
-    longest = max(len(values), len(exogenous), 1)
-    for part, at in enumerate(range(0, longest, PART_BYTES), start=1):
-        cut = slice(at, at + PART_BYTES)
-        yield (
-            generation,
-            block.series_id,
-            part,
-            int(block.start),
-            int(block.exogenous.shape[1]),
-            int(block.origin_row_id),
-            values[cut],
-            exogenous[cut],
-        )
-
-
-def join(parts: Iterable[Sequence[Any]]) -> Iterator[SeriesBlock]:
-    """Put series together again from tuples sorted by series id and part; texts may be bytes."""
-    pending: list[Sequence[Any]] = []
-    for part in parts:
-        if pending and part[1] != pending[0][1]:
-            yield _unpack(pending)
-            pending = []
-        pending.append(part)
-    if pending:
-        yield _unpack(pending)
-
-
-def _unpack(parts: Sequence[Sequence[Any]]) -> SeriesBlock:
-    _, name, _, start, columns, origin, *_ = parts[0]
-    values = np.frombuffer(b"".join(part[6] for part in parts), dtype="<f8")
-    exogenous = np.frombuffer(b"".join(part[7] for part in parts), dtype="<f8")
-    rows = len(exogenous) // columns if columns else 0
-    return SeriesBlock(
-        series_id=name.decode() if isinstance(name, bytes) else name,
-        start=start,
-        values=values,
-        exogenous=exogenous.reshape(rows, columns),
-        origin_row_id=origin,
+def pack(block: SeriesBlock) -> Packed:
+    """Return a series with its numbers as little-endian float64, row by row."""
+    values, exogenous = block.values, block.exogenous
+    return Packed(
+        block.series_id.encode(),
+        int(block.start),
+        exogenous.shape[1],
+        int(block.origin_row_id),
+        values.astype(FLOAT, copy=False).tobytes(),
+        exogenous.astype(FLOAT, copy=False).tobytes(),
     )
+
+
+def unpack(series: Packed) -> SeriesBlock:
+    """Return the series that `pack` was given; its arrays are read-only."""
+    exogenous = np.frombuffer(series.exogenous, dtype=FLOAT)
+    rows = len(exogenous) // series.columns if series.columns else 0
+    return SeriesBlock(
+        series_id=series.name.decode(),
+        start=series.start,
+        values=np.frombuffer(series.values, dtype=FLOAT),
+        exogenous=exogenous.reshape(rows, series.columns),
+        origin_row_id=series.origin,
+    )
+
+
+def split(generation: int, series: Packed) -> list[Part]:
+    """Return the tuples of one series: one, or several when it is long."""
+    name, start, columns, origin, values, exogenous = series
+    longest = max(len(values), len(exogenous))
+    if longest <= PART_BYTES:
+        return [(generation, name, 1, start, columns, origin, values, exogenous)]
+    cuts = [slice(at, at + PART_BYTES) for at in range(0, longest, PART_BYTES)]
+    return [
+        (generation, name, part, start, columns, origin, values[cut], exogenous[cut])
+        for part, cut in enumerate(cuts, start=1)
+    ]
+
+
+def join(parts: Iterable[Part]) -> Iterator[Packed]:
+    """Put series together again from tuples sorted by series id and part."""
+    for _, group in itertools.groupby(parts, key=operator.itemgetter(1)):
+        first, *rest = group
+        _, name, _, start, columns, origin, values, exogenous = first
+        if rest:
+            values = b"".join([values, *(part[6] for part in rest)])
+            exogenous = b"".join([exogenous, *(part[7] for part in rest)])
+        yield Packed(name, start, columns, origin, values, exogenous)

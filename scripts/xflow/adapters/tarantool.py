@@ -1,6 +1,7 @@
 """Feature sets in Tarantool. The server's half is docker/tarantool/schema.lua."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import tarantool
 from tarantool.error import DatabaseError, Error, NetworkError
 
-from xflow.adapters.packing import Checksum, Part, join, split
+from xflow.adapters.packing import Checksum, Part, join, pack, split, unpack
 from xflow.errors import (
     AccessDenied,
     ConfigInvalid,
@@ -66,8 +67,7 @@ class TarantoolFeatures:
         checksum = Checksum(facts)
         with self._session() as connection:
             generation = self._call(connection, "feature_begin", str(key), key.pipeline, dict(facts))
-            for batch in _batches(_parts(generation, series, checksum)):
-                self._must(connection, "feature_put_many", generation, batch)
+            self._put(connection, generation, _batches(_parts(generation, series, checksum)))
             figures = (checksum.series, checksum.rows, checksum.hexdigest())
             self._must(connection, "feature_finish", generation, *figures)
         return FeatureSetRef(id=str(key), series=figures[0], rows=figures[1], checksum=figures[2])
@@ -95,11 +95,22 @@ class TarantoolFeatures:
         with self._session() as connection:
             return int(self._call(connection, "feature_purge", pipeline, keep))
 
+    def _put(self, connection: tarantool.Connection, generation: int, batches: Iterable[list[Part]]) -> None:
+        """Send batches; the next one is packed while the server takes the last one."""
+        with ThreadPoolExecutor(1) as sender:
+            sent: Future[None] | None = None
+            for batch in batches:
+                if sent is not None:
+                    sent.result()
+                sent = sender.submit(self._must, connection, "feature_put_many", generation, batch)
+            if sent is not None:
+                sent.result()
+
     def _verified(self, ref: FeatureSetRef, facts: dict[str, str], generation: int) -> Iterator[SeriesBlock]:
         seen = Checksum(facts)
-        for block in join(self._stored(generation)):
-            seen.add(block)
-            yield block
+        for packed in join(self._stored(generation)):
+            seen.add(packed)
+            yield unpack(packed)
         if (seen.series, seen.hexdigest()) != (ref.series, ref.checksum):
             raise FeatureSetMissing(
                 f"feature set {ref.id}: {seen.series} series of {ref.series} with checksum {seen.hexdigest()[:12]}, "
@@ -107,7 +118,7 @@ class TarantoolFeatures:
                 "Clear the run from write_features on."
             )
 
-    def _stored(self, generation: int) -> Iterator[list[Any]]:
+    def _stored(self, generation: int) -> Iterator[Part]:
         with self._session() as connection:
             # Parts count from 1, so that this lies before the first tuple of any set.
             after: tuple[Any, int] = ("", 0)
@@ -185,8 +196,9 @@ def _text(error: DatabaseError) -> str:
 
 def _parts(generation: int, series: Iterable[SeriesBlock], checksum: Checksum) -> Iterator[Part]:
     for block in series:
-        checksum.add(block)
-        yield from split(generation, block)
+        packed = pack(block)
+        checksum.add(packed)
+        yield from split(generation, packed)
 
 
 def _batches(parts: Iterable[Part]) -> Iterator[list[Part]]:
