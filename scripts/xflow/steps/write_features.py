@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def write_features(
     key: RunKey, pipeline: Pipeline, checked: CheckedInput, *, store: ObjectStore, features: FeatureStore
 ) -> FeatureSetRef:
-    """Write the accepted values up to `as_of` as one block a series, sorted by series id.
+    """Write the accepted values up to `as_of` as one block a series.
 
     Values after `as_of` are never used. Exogenous columns are known ahead of time by declaration, so
     their later rows are kept, up to the first gap that is too long to fill.
@@ -94,7 +94,7 @@ class _GroupedRows:
 
     def blocks(self) -> Iterator[SeriesBlock]:
         """Yield the series that have a value up to `as_of`."""
-        for name, number in sorted(self._numbers.items()):
+        for name, number in self._numbers.items():
             mine = slice(self._bounds[number], self._bounds[number + 1])
             order = np.argsort(self._ordinals[mine], kind="stable")
             ordinals, columns = self._ordinals[mine][order], self._values[mine][order]

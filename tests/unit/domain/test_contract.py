@@ -179,6 +179,13 @@ def test_rows_without_a_value_are_right_after_the_last_value_when_there_are_exog
     assert verdict.newest == to_ordinals(np.array(["2020-03"], dtype="M8[us]"), "M")[0]
 
 
+def test_whether_a_null_lies_after_the_last_value_is_decided_by_values_up_to_as_of():
+    months = ["2020-01-01", "2020-02-01", "2020-03-01"]
+    given = rows(*(("a", time, value, 1.0) for time, value in zip(months, [1.0, None, 1.0])), exogenous=("x",))
+    assert broken(judge(given, exogenous=("x",), as_of="2020-02-01")) == [OK, OK, OK]
+    assert broken(judge(given, exogenous=("x",), max_gap=1)) == [OK, Rule.VALUE_MISSING, OK]
+
+
 @pytest.mark.parametrize("bad", [None, NAN, INF])
 def test_every_exogenous_value_must_be_finite(bad):
     given = rows(("a", "2020-01-01", 1.0, 1.0, 1.0), ("a", "2020-02-01", 1.0, 1.0, bad), exogenous=("x", "y"))

@@ -12,16 +12,19 @@ from xflow.domain.contract import ContractChecker
 from xflow.domain.rules import Rule
 
 FREQUENCIES = {"M": "M8[M]", "D": "M8[D]", "h": "M8[h]"}
-TIMES = st.one_of(
-    st.none(),
-    st.integers(0, 12).map(lambda n: np.datetime64("2020-01", "M") + n),
-    st.datetimes().map(np.datetime64),
-)
-ROW = st.tuples(
+MONTHS = st.integers(0, 12).map(lambda n: np.datetime64("2020-01", "M") + n)
+ANY_ROW = st.tuples(
     st.sampled_from([None, "", "a", "b", "a\0", "ü"]),
-    TIMES,
+    st.one_of(st.none(), MONTHS, st.datetimes().map(np.datetime64)),
     st.one_of(st.none(), st.sampled_from([1.0, 2.0]), st.floats()),
     st.one_of(st.none(), st.just(0.0), st.floats()),
+)
+GOOD_ROW = st.tuples(st.sampled_from("ab"), MONTHS, st.sampled_from([1.0, 1.0, 1.0, 2.0, None]), st.just(0.0))
+# Rows that are right by themselves meet the rules about whole series far more often than arbitrary ones.
+ROWS = st.one_of(
+    st.lists(ANY_ROW, max_size=30),
+    st.lists(GOOD_ROW, max_size=30),
+    st.lists(GOOD_ROW, max_size=26, unique_by=lambda row: row[:2]),
 )
 LIMITS = st.fixed_dictionaries(
     {
@@ -52,14 +55,14 @@ def judged(rows, verdict):
     return Counter((repr(row), int(code)) for row, code in zip(rows, verdict.codes))
 
 
-@given(st.lists(ROW, max_size=30), st.integers(0, 30), LIMITS)
+@given(ROWS, st.integers(0, 30), LIMITS)
 def test_rows_in_are_rows_accepted_and_rejected(rows, cut, limits):
     verdict = judge(rows, cut, **limits)
     assert len(verdict.codes) == len(rows)
     assert verdict.accepted + sum(verdict.rejected.values()) == len(rows)
 
 
-@given(st.lists(ROW, max_size=30), st.integers(0, 30), LIMITS)
+@given(ROWS, st.integers(0, 30), LIMITS)
 def test_accepted_rows_are_unique_finite_and_named(rows, cut, limits):
     verdict = judge(rows, cut, **limits)
     kept = [row for row, code in zip(rows, verdict.codes) if code == Rule.ACCEPTED]
@@ -69,7 +72,7 @@ def test_accepted_rows_are_unique_finite_and_named(rows, cut, limits):
     assert len({(row[0], np.datetime64(row[1], "us")) for row in kept}) == len(kept)
 
 
-@given(st.lists(ROW, max_size=30), st.integers(0, 30), LIMITS, st.randoms())
+@given(ROWS, st.integers(0, 30), LIMITS, st.randoms())
 def test_the_order_of_rows_and_batches_does_not_matter(rows, cut, limits, random):
     shuffled = random.sample(rows, len(rows))
     assert judged(shuffled, judge(shuffled, cut, **limits)) == judged(rows, judge(rows, **limits))
@@ -121,7 +124,7 @@ def test_a_fault_is_found_wherever_it_is_put_and_harms_no_other_row(rule, data):
     assert verdict.codes[at] == rule
 
 
-@given(st.lists(ROW, max_size=20), st.lists(ROW, max_size=20), LIMITS, st.integers(600, 612))
+@given(ROWS, ROWS, LIMITS, st.integers(600, 612))
 def test_rows_after_as_of_do_not_change_the_verdict_on_earlier_ones(rows, later, limits, as_of):
     limits["as_of"] = as_of
     end = np.datetime64(0, "M") + as_of
