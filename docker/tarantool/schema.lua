@@ -55,6 +55,9 @@ local function drop_series(generation)
             end
         end)
     until #found < BATCH_TUPLES
+    -- Tuples that Lua has touched stay in memory until it collects its garbage, which it puts off
+    -- because it sees their handles and not their size.
+    collectgarbage()
 end
 
 local function drop_set(generation)

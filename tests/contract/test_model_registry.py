@@ -115,6 +115,6 @@ def test_wrong_password_is_access_denied(stack, key, monkeypatch):
 def test_a_server_that_is_down_can_be_retried(stack, key, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     registry = MlflowRegistry("http://127.0.0.1:9", stack.mlflow_username, stack.mlflow_password)
-    with pytest.raises(ServiceUnavailable, match="127.0.0.1:9"):
+    with pytest.raises(ServiceUnavailable, match=r"127\.0\.0\.1:9"):
         registry.champion(key.pipeline)
     MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)

@@ -29,7 +29,7 @@ CONNECTION: dict[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
-    "options": "-c statement_timeout=2h -c lock_timeout=30min",
+    "options": "-c statement_timeout=2h",  # covers the wait for a lock, too
 }
 KEY_COLUMNS = ("run_key", "pipeline", "kind", "run_id")
 SERVER_COLUMNS = ("started_at", "updated_at")

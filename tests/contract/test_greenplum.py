@@ -1,0 +1,238 @@
+"""What only the server shows: values, concurrency, outages, tables and the lineage."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mart_rows import INPUT, LEVELS, START, batch, figures, input_rows, rejected_rows, select
+
+from xflow.adapters import greenplum_tables
+from xflow.adapters.greenplum import GreenplumMart
+from xflow.errors import ContractViolated, ServiceUnavailable
+from xflow.ports import TableRows
+from xflow.refs import RunKey
+from xflow.schema import REJECTED_SCHEMA, prediction_schema
+from xflow.settings import Settings
+
+NAN, INFINITE = float("nan"), float("inf")
+HOSTILE_TEXTS = ["", " ", '"', "\\", "\\.", "\n\\.\n", "a\tb", "a,b", "\r\n", "NULL", "\\N", "ряд 😀", "';--", "%s {}"]
+
+
+@pytest.fixture
+def postgres(stores: Settings) -> GreenplumMart:
+    return GreenplumMart(stores.greenplum_dsn)
+
+
+@pytest.fixture
+def prepared(postgres: GreenplumMart, key: RunKey) -> GreenplumMart:
+    postgres.prepare(key.pipeline, ("price",), LEVELS)
+    return postgres
+
+
+VALUES = st.one_of(st.none(), st.floats(), st.sampled_from([NAN, INFINITE, -INFINITE, -0.0, 5e-324]))
+TIMES = st.datetimes().map(lambda time: time.replace(fold=0))
+TEXTS = st.one_of(st.sampled_from(HOSTILE_TEXTS), st.text(st.characters(exclude_characters="\x00", codec="utf-8")))
+ROWS = st.lists(st.tuples(st.integers(0, 2**63 - 1), TEXTS, TIMES, VALUES, VALUES), max_size=20)
+
+
+@pytest.mark.services
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rows=ROWS)
+def test_values_come_back_as_they_were(
+    prepared: GreenplumMart, stores: Settings, key: RunKey, rows: list[tuple[object, ...]]
+) -> None:
+    columns = dict(zip(INPUT.names, map(list, zip(*rows)))) if rows else {name: [] for name in INPUT.names}
+    prepared.load(key, [input_rows(key, [pa.RecordBatch.from_pydict(columns, INPUT)])], {})
+    stored = select(stores, f"SELECT * FROM mart.{key.pipeline}_input WHERE run_key = %s", str(key))
+    found = [repr(tuple(row[name] for name in INPUT.names)) for row in stored]
+    assert sorted(found) == sorted(map(repr, rows))
+
+
+@pytest.mark.services
+def test_hostile_texts_come_back(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    rows = [{"row_id": i, "rule": text, "source_uri": text, "series_id": text} for i, text in enumerate(HOSTILE_TEXTS)]
+    prepared.load(
+        key, [TableRows("rejected_row", REJECTED_SCHEMA, [pa.RecordBatch.from_pylist(rows, REJECTED_SCHEMA)])], {}
+    )
+    stored = select(
+        stores, "SELECT series_id, bad_value FROM mart.rejected_row WHERE run_key = %s ORDER BY row_id", str(key)
+    )
+    assert [row["series_id"] for row in stored] == HOSTILE_TEXTS
+    assert {row["bad_value"] for row in stored} == {None}
+
+
+@pytest.mark.services
+def test_a_value_that_the_server_refuses(prepared: GreenplumMart, key: RunKey) -> None:
+    prepared.load(key, [input_rows(key, [batch(2)])], {})
+    bad = batch(1).set_column(1, INPUT.field(1), pa.array(["a\x00b"]))
+    with pytest.raises(ContractViolated, match="refuses a value"):
+        prepared.load(key, [input_rows(key, [batch(50_000), bad])], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 2
+
+
+@pytest.mark.services
+def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> None:
+    started = threading.Barrier(2, timeout=20)
+
+    def slow(first: int) -> Iterator[pa.RecordBatch]:
+        yield from (batch(1000, first + i * 1000) for i in range(20))
+
+    def load(first: int) -> None:
+        started.wait()
+        prepared.load(key, [input_rows(key, slow(first)), rejected_rows(3)], {"rows_in": 20_003})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, (0, 1_000_000)))
+    assert figures(prepared, key)[:2] == (20_000, 3)
+
+
+@pytest.mark.services
+def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    together = threading.Barrier(6, timeout=20)
+
+    def prepare(_: int) -> None:
+        with postgres._transaction("prepare") as cursor:
+            together.wait()
+            greenplum_tables.prepare(cursor, key.pipeline, (), LEVELS)
+
+    postgres.prepare(key.pipeline, (), LEVELS)
+    select(stores, "ALTER SCHEMA mart RENAME TO mart_put_aside")
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(prepare, range(6)))
+        assert postgres.count(key, f"{key.pipeline}_prediction") == 0
+    finally:
+        select(stores, "DROP SCHEMA IF EXISTS mart CASCADE")
+        select(stores, "ALTER SCHEMA mart_put_aside RENAME TO mart")
+
+
+@pytest.mark.services
+def test_a_table_put_aside_is_made_anew(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    """What the message about other columns advises."""
+    table = f"{key.pipeline}_prediction"
+    prepared.load(key, [input_rows(key, [batch(1)])], {})
+    select(stores, f"ALTER TABLE mart.{table} RENAME TO {table}_old")
+    prepared.prepare(key.pipeline, ("price",), (0.5,))
+    assert (prepared.count(key, table), prepared.count(key, f"{key.pipeline}_input")) == (0, 1)
+    assert select(stores, f"SELECT lower_50 FROM mart.{key.pipeline}_lineage") == []
+
+
+CLIENT = """
+import sys, time
+import numpy as np, pyarrow as pa
+from xflow.adapters.greenplum import GreenplumMart
+from xflow.ports import TableRows
+from xflow.refs import RunKey
+from xflow.schema import input_schema
+
+def forever():
+    while True:
+        numbers = np.arange(20_000)
+        columns = [numbers, numbers.astype(str), numbers.astype("M8[us]"), numbers * 1.0, numbers * 1.0]
+        yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=schema)
+        print("sent", flush=True)
+        time.sleep(0.05)
+
+schema = input_schema(("price",))
+key = RunKey.model_validate_json(sys.argv[1])
+GreenplumMart(sys.stdin.read()).load(key, [TableRows(f"{key.pipeline}_input", schema, forever())], {"rows_in": -1})
+"""
+
+
+@pytest.mark.services
+def test_a_client_killed_in_the_middle_leaves_nothing(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    prepared.load(key, [input_rows(key, [batch(2)])], {"rows_in": 2})
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, key.model_dump_json()],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with client:
+        client.stdin.write(stores.greenplum_dsn)
+        client.stdin.close()
+        for _ in range(3):
+            assert client.stdout.readline() == "sent\n"
+        client.send_signal(signal.SIGKILL)
+    assert figures(prepared, key)[0] == 2
+    assert prepared.run(key)["rows_in"] == 2
+    # The lock of the dead client is gone too.
+    assert prepared.load(key, [input_rows(key, [batch(3)])], {"rows_in": 3})[0].rows == 3
+
+
+@pytest.mark.services
+def test_a_server_that_drops_the_client_in_the_middle(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    def dropped() -> Iterator[pa.RecordBatch]:
+        yield batch(10)
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+        assert len(select(stores, query, f"COPY%{key.pipeline}_input%")) == 1
+        yield from (batch(20_000) for _ in range(100))
+
+    with pytest.raises(ServiceUnavailable):
+        prepared.load(key, [input_rows(key, dropped())], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 0
+
+
+@pytest.mark.services
+def test_an_outage_in_the_middle(prepared: GreenplumMart, stores: Settings, key: RunKey, cut_line: object) -> None:
+    address = urlsplit(stores.greenplum_dsn)
+    line = cut_line(address.hostname, address.port, 10**9)
+    far = GreenplumMart(stores.greenplum_dsn.replace(f":{address.port}/", f":{line.port}/"))
+
+    def cut() -> Iterator[pa.RecordBatch]:
+        yield batch(10)
+        line.cut()
+        yield from (batch(20_000) for _ in range(100))
+
+    with pytest.raises(ServiceUnavailable):
+        far.load(key, [input_rows(key, cut())], {})
+    assert prepared.count(key, f"{key.pipeline}_input") == 0
+
+
+@pytest.mark.services
+def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    schema = prediction_schema(LEVELS)
+    prediction = {
+        "prediction_id": ["p1", "p2"],
+        "series_id": ["s1", "s1"],
+        "timestamp": [START + timedelta(31), START + timedelta(60)],
+        "step": [1, 2],
+        "forecast": [1.5, 2.5],
+        **{name: [0.0, 0.0] for name in ("lower_80", "upper_80", "lower_95", "upper_95")},
+        "model_name": ["m", "m"],
+        "model_version": ["3", "3"],
+        "input_row_id": [1, 1],
+    }
+    rows = TableRows(f"{key.pipeline}_prediction", schema, [pa.RecordBatch.from_pydict(prediction, schema)])
+    other = key.model_copy(update={"run_id": "another"})
+    prepared.load(other, [input_rows(key, [batch(3)])], {})
+    prepared.start_run(key, {"input_uri": "s3://b/k"})
+    prepared.load(key, [input_rows(key, [batch(3)]), rows], {"state": "success"})
+    query = f"SELECT * FROM mart.{key.pipeline}_lineage ORDER BY step"
+    found = [
+        (row["prediction_id"], row["run_key"], row["input_value"], row["input_uri"], row["run_state"])
+        for row in select(stores, query)
+    ]
+    assert found == [(name, str(key), 1.0, "s3://b/k", "success") for name in ("p1", "p2")]
+
+
+def test_tables_on_greenplum_are_distributed() -> None:
+    words = {"pipeline": "p", "exogenous": "", "bounds": "", "p_bounds": "", **greenplum_tables._storage(True)}
+    ddl = {name: greenplum_tables._render(name, words) for name in ("run", "rejected_row", "input", "prediction")}
+    assert "DISTRIBUTED BY (run_key)" in ddl["run"]
+    assert "appendonly" not in ddl["run"]
+    for name, column in (("rejected_row", "row_id"), ("input", "row_id"), ("prediction", "input_row_id")):
+        assert "orientation=column" in ddl[name]
+        assert f"DISTRIBUTED BY ({column})" in ddl[name]
+        assert "KEY" not in ddl[name]
