@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import tarantool
 from mlflow import MlflowClient
-
 from tests.conftest import start_sh
+
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.airflow_rest import AirflowRest
 from xflow.refs import RunKey

@@ -7,8 +7,8 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-from xflow.domain.panel import Panel
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
+from xflow.domain.panel import Panel
 from xflow.schema import bound_names
 
 if TYPE_CHECKING:

@@ -219,7 +219,9 @@ def _mapped(uri: str) -> Iterator[None]:
     except MlflowException as error:
         status = error.get_http_status_code()
         if status in (401, 403):
-            raise AccessDenied(f"MLflow at {uri} refused the user: check MLFLOW_TRACKING_USERNAME and password") from error
+            raise AccessDenied(
+                f"MLflow at {uri} refused the user: check MLFLOW_TRACKING_USERNAME and password"
+            ) from error
         if isinstance(error.__cause__, RequestException) or "failed with exception" in str(error):
             raise ServiceUnavailable(f"MLflow at {uri} does not answer: {error}. Is the server up?") from error
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":

@@ -113,8 +113,9 @@ class LocalModel:
             # statsforecast compares models whose likelihood overflows, and drops them
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="statsforecast")
             future = pipeline.fit(_dataset(panel, positive)).forecast()
-        made = future.to_pandas().to_numpy()[-horizon:].T
-        return np.asarray(np.where(positive[:, None], np.exp(made), made))
+        made = future.to_pandas().to_numpy()[-horizon:].T.copy()
+        made[positive] = np.exp(made[positive])
+        return np.asarray(made)
 
 
 def _constant(panel: Panel) -> np.ndarray:

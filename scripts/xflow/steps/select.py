@@ -40,8 +40,8 @@ def select(
     weights, best = ensemble.select(oof, data.history, data.folds, model.metric, model.seasonality)
     if not best < floor.score:
         raise FloorNotBeaten(
-            f"{pipeline.name}: the best of {len(scores)} candidates has a backtest {model.metric} of {best:.4f}, the floor "
-            f"{floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or history, and see "
+            f"{pipeline.name}: the best of {len(scores)} candidates has a backtest {model.metric} of {best:.4f}, "
+            f"the floor {floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or history, and see "
             f"the MLflow run {run_id} for the figures of every fold."
         )
     return Selection(

@@ -1,0 +1,221 @@
+"""Plan, tune, select, fit, promote and forecast over the fakes, on series that start and end apart."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
+from xflow.adapters.memory_registry import MemoryRegistry
+from xflow.domain.panel import period_starts
+from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, FloorNotBeaten, ModelIncompatible
+from xflow.pipeline import Pipeline
+from xflow.ports import SeriesBlock
+from xflow.refs import CheckedInput, ObjectRef, RunKey
+from xflow.steps.fit import fit
+from xflow.steps.forecast import forecast
+from xflow.steps.load_predictions import load_predictions
+from xflow.steps.plan import plan
+from xflow.steps.promote import judge_and_promote, register
+from xflow.steps.select import select
+from xflow.steps.tune import tune
+
+HORIZON, SERIES = 6, 8
+XGB = {"name": "global_xgb", "kind": "global_xgb", "params": {"trees": 40, "depth": 3, "min_child_weight": 1.0}}
+NAIVE = {"name": "seasonal_naive", "kind": "seasonal_naive"}
+
+
+def pipeline(candidates=(NAIVE, XGB), **model) -> Pipeline:
+    section = {"seasonality": 12, "horizon": HORIZON, "folds": 2, "trials": 2, "candidates": list(candidates)} | model
+    return Pipeline.model_validate(
+        {
+            "pipeline": "demo",
+            "description": "Generated series.",
+            "input": {"train": "input/demo/train/", "predict": "input/demo/predict/"},
+            "contract": {"frequency": "M", "min_length": 40},
+            "model": section,
+        }
+    )
+
+
+def blocks() -> list[SeriesBlock]:
+    """Return seasonal series with a trend: what the seasonal naive misses and a tree can learn."""
+    rng = np.random.default_rng(5)
+    made = []
+    for i in range(SERIES):
+        months = 60 + 3 * i
+        t = np.arange(months)
+        values = 100 * (1 + i) * (1 + 0.01 * t) * (1 + 0.2 * np.sin(2 * np.pi * t / 12)) * rng.normal(1, 0.01, months)
+        made.append(SeriesBlock(f"s{i}", 500 + 7 * i, values, np.zeros((months, 0)), 1000 + i))
+    return made
+
+
+def key(kind, run_id="one"):
+    return RunKey(pipeline="demo", kind=kind, run_id=run_id)
+
+
+CHECKED = CheckedInput(
+    objects=(ObjectRef(uri="s3://memory/input", etag="e", size=1),),
+    verdict=ObjectRef(uri="s3://memory/verdict", etag="e", size=1),
+    rows_in=1, rows_accepted=1, rows_rejected=0, series_accepted=SERIES, as_of="2024-01-01T00:00:00",
+)  # fmt: skip
+
+
+@pytest.fixture
+def world():
+    found = SimpleNamespace(
+        store=MemoryStore(), mart=MemoryMart(), features=MemoryFeatures(), registry=MemoryRegistry()
+    )
+    found.mart.prepare("demo", (), (0.8, 0.95))
+    found.set = found.features.write(key("train"), {"frequency": "M", "exogenous": ""}, blocks())
+    return found
+
+
+def train(world, config, run_id="one"):
+    run = key("train", run_id)
+    planned = plan(config, world.set, HORIZON, 2, feature_store=world.features)
+    stores = {"store": world.store, "feature_store": world.features}
+    scores = [tune(run, config, planned, c.name, **stores) for c in config.model.candidates]
+    chosen = select(run, config, planned, scores, "commit", registry=world.registry, **stores)
+    fitted = fit(run, config, planned, chosen, "commit", registry=world.registry, **stores)
+    version = register(run, config, planned, fitted, "commit", registry=world.registry)
+    judged = judge_and_promote(
+        run, config, planned, version, feature_store=world.features, registry=world.registry, mart=world.mart
+    )
+    return chosen, fitted, judged
+
+
+def predict(world, config, run_id="one", horizon=HORIZON):
+    run = key("predict", run_id)
+    made = forecast(
+        run, config, CHECKED, world.set, horizon, "commit",
+        store=world.store, feature_store=world.features, registry=world.registry,
+    )  # fmt: skip
+    load_predictions(run, config, made, store=world.store, mart=world.mart)
+    return made, world.mart.rows[str(run), "demo_prediction"]
+
+
+def test_training_beats_the_floor_and_makes_the_first_champion(world):
+    chosen, fitted, judged = train(world, pipeline())
+    assert chosen.score < chosen.floor.score
+    assert judged.promoted
+    assert world.registry.champion("demo").version == "1"
+    assert fitted.metrics["holdout_mase"] < fitted.metrics["holdout_mase_floor"]
+    assert 0 < fitted.metrics["holdout_coverage_80"] <= fitted.metrics["holdout_coverage_95"] <= 1
+    run = world.registry.runs["demo/train/one"]
+    assert {"forecast_against_actual", "error_by_horizon", "residuals", "candidates"} == set(run["figures"])
+    for figure in run["figures"].values():
+        png = io.BytesIO()
+        figure.savefig(png)
+        assert png.getbuffer().nbytes > 10_000
+
+
+def test_a_model_no_better_than_the_floor_fails_and_leaves_no_model(world):
+    with pytest.raises(FloorNotBeaten, match="No model was registered"):
+        train(world, pipeline(candidates=[NAIVE]))
+    assert world.registry.versions == {}
+    assert ("demo/train/one", "seasonal_naive") in world.registry.candidates
+
+
+def test_an_equal_challenger_does_not_replace_the_champion(world):
+    train(world, pipeline())
+    _, _, judged = train(world, pipeline(), "two")
+    assert (judged.promoted, judged.version, judged.champion) == (False, "2", "1")
+    assert world.registry.champion("demo").version == "1"
+
+
+def test_the_same_run_again_keeps_version_and_champion(world):
+    first = train(world, pipeline())
+    again = train(world, pipeline())
+    assert again[1] == first[1]
+    assert again[2].promoted
+    assert world.registry.versions["demo"] == ["demo/train/one"]
+
+
+def test_the_holdout_is_seen_by_no_step_before_the_judgement(world):
+    def changed():
+        for block in blocks():
+            values = block.values.copy()
+            values[-HORIZON:] *= 3
+            yield SeriesBlock(block.series_id, block.start, values, block.exogenous, block.origin_row_id)
+
+    chosen, _, _ = train(world, pipeline())
+    world.set = world.features.write(key("train", "other"), {"frequency": "M", "exogenous": ""}, changed())
+    other, _, _ = train(world, pipeline(), "other")
+    assert (other.scores, other.weights) == (chosen.scores, chosen.weights)
+    first, second = (world.registry.load(version_of(world, number)) for number in ("1", "2"))
+    history, _ = panel_of(world).split_last(HORIZON)
+    np.testing.assert_array_equal(first.forecast(history, HORIZON).bounds, second.forecast(history, HORIZON).bounds)
+
+
+def version_of(world, number):
+    return world.registry.champion("demo").model_copy(update={"version": number})
+
+
+def panel_of(world):
+    from xflow.steps.read_panel import read_panel
+
+    return read_panel(world.features, world.set)[0]
+
+
+def test_every_series_is_forecast_from_its_own_end_and_linked_to_its_last_row(world):
+    train(world, pipeline())
+    _, rows = predict(world, pipeline())
+    assert len(rows) == SERIES * HORIZON
+    for block in blocks():
+        mine = [row for row in rows if row["series_id"] == block.series_id]
+        steps = np.arange(block.start + len(block.values), block.start + len(block.values) + HORIZON)
+        assert [row["timestamp"] for row in mine] == list(period_starts(steps, "M").astype("datetime64[us]").tolist())
+        assert [row["step"] for row in mine] == [1, 2, 3, 4, 5, 6]
+        assert {row["input_row_id"] for row in mine} == {block.origin_row_id}
+    assert len({row["prediction_id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["lower_95"] <= row["lower_80"] <= row["forecast"] <= row["upper_80"] <= row["upper_95"]
+
+
+def test_forecasts_from_as_of_all_start_in_one_month(world):
+    config = pipeline(origin="as_of")
+    train(world, config)
+    _, rows = predict(world, config)
+    assert {row["timestamp"].isoformat() for row in rows if row["step"] == 1} == {"2024-02-01T00:00:00"}
+
+
+def test_the_manifest_names_every_part_with_its_content(world):
+    train(world, pipeline())
+    made, rows = predict(world, pipeline())
+    manifest = json.loads(world.store.get(made.manifest))
+    assert manifest["rows"] == len(rows)
+    assert manifest["model"]["version"] == "1"
+    part = ObjectRef.model_validate(manifest["parts"][0])
+    assert pq.read_table(io.BytesIO(world.store.get(part))).num_rows == part.rows == len(rows)
+
+
+def test_predicting_again_replaces_what_was_there(world):
+    train(world, pipeline())
+    assert predict(world, pipeline()) == predict(world, pipeline())
+    assert len(world.store.list("predictions/demo/one/")) == 1
+
+
+def test_predicting_without_a_champion_says_what_to_run(world):
+    with pytest.raises(ChampionMissing, match="Run demo_train first"):
+        predict(world, pipeline())
+
+
+def test_a_champion_for_other_levels_is_refused(world):
+    train(world, pipeline())
+    with pytest.raises(ModelIncompatible, match="Train again"):
+        predict(world, pipeline(levels=[0.5]))
+
+
+def test_series_too_short_for_the_horizon_are_named(world):
+    with pytest.raises(ContractViolated, match="s0"):
+        plan(pipeline(), world.set, 48, 2, feature_store=world.features)
+
+
+def test_an_unknown_parameter_is_named(world):
+    config = pipeline(candidates=[NAIVE, XGB | {"params": {"tree": 4}}])
+    with pytest.raises(ConfigInvalid, match="tree"):
+        train(world, config)
