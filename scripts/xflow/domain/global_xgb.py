@@ -1,6 +1,7 @@
 """One gradient-boosted model of all series: direct multi-step forecasts from lags, seasons and the calendar."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 from xflow.domain.candidate import Setting
 from xflow.domain.lag_features import LagFeatures, Rows
 from xflow.domain.panel import Panel
+from xflow.domain.windows import Windows
 from xflow.errors import ConfigInvalid, ModelIncompatible
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class XGBParams:
 
     Attributes
     ----------
-    lags, season_lags, seasons, calendar
+    lags, cycles, calendar, seasons
         Features, see `LagFeatures`; `seasons` are further ones beside the pipeline's seasonality.
     trees, depth, learning_rate, min_child_weight, subsample, colsample
         XGBoost's parameters.
@@ -36,9 +38,9 @@ class XGBParams:
     """
 
     lags: int = 12
-    season_lags: int = 3
-    seasons: tuple[int, ...] = ()
+    cycles: int = 6
     calendar: bool = True
+    seasons: Sequence[int] = ()
     trees: int = 300
     depth: int = 6
     learning_rate: float = 0.05
@@ -53,9 +55,9 @@ class XGBParams:
 class GlobalXGB:
     """One XGBoost over all series and steps.
 
-    A row is a series, an origin and a step h ahead. The target is how far the value lies from the
-    seasonal naive forecast, in units of the origin's level; the loss is the absolute error, weighted
-    by level over seasonal naive error, which makes it MASE's own (origin by origin).
+    A row is a series, an origin and a step h ahead. The target is how far the value lies from the base
+    forecast of `Described`, in units of the origin's level; the loss is the absolute error, weighted by
+    level over the seasonal naive error up to the origin, which makes it MASE's own.
     """
 
     def __init__(self, params: XGBParams, setting: Setting) -> None:
@@ -74,12 +76,11 @@ class GlobalXGB:
         import xgboost
 
         self.exog_names = panel.exog_names
-        features = self._features(panel)
+        windows = Windows(panel)
         self.boosters = []
         for bag in range(self.params.bags):
             rng = np.random.default_rng([self.setting.seed, bag])
-            rows = self._sample(panel, rng)
-            data = self._training_data(features, rows)
+            data = self._training_data(panel, windows, self._sample(panel, rng))
             self.boosters.append(xgboost.train(self._xgb_params(bag), data, num_boost_round=self.params.trees))
         return self
 
@@ -94,7 +95,7 @@ class GlobalXGB:
             The exogenous columns differ from those trained on, or are not known far enough ahead.
         """
         self._check_known_ahead(panel, horizon)
-        features = self._features(panel)
+        windows = Windows(panel)
         made = np.empty((panel.n_series, horizon))
         chunk = max(FORECAST_ROWS // horizon, 1)
         for first in range(0, panel.n_series, chunk):
@@ -104,12 +105,13 @@ class GlobalXGB:
                 (panel.lengths[series] - 1).repeat(horizon),
                 np.tile(np.arange(1, horizon + 1), len(series)),
             )
-            made[series] = self._predict(features, rows).reshape(len(series), horizon)
+            made[series] = self._predict(panel, windows, rows).reshape(len(series), horizon)
         return made
 
-    def _features(self, panel: Panel) -> LagFeatures:
+    @property
+    def _features(self) -> LagFeatures:
         seasons = (self.setting.seasonality, *self.params.seasons)
-        return LagFeatures(panel, seasons, self.params.lags, self.params.season_lags, self.params.calendar)
+        return LagFeatures(seasons, self.params.lags, self.params.cycles, self.params.calendar)
 
     def _sample(self, panel: Panel, rng: np.random.Generator) -> Rows:
         """Return training rows: every origin and step that there is, or a sample of them."""
@@ -130,34 +132,35 @@ class GlobalXGB:
         series = np.searchsorted(ends, flat, side="right")
         origin = flat - (ends - origins)[series] + earliest[series]
         inside = origin + step < panel.lengths[series]
-        return Rows(series[inside], origin[inside], step[inside])
+        return Rows(series, origin, step).where(inside)
 
-    def _training_data(self, features: LagFeatures, rows: Rows) -> "xgboost.QuantileDMatrix":
+    def _training_data(self, panel: Panel, windows: Windows, rows: Rows) -> "xgboost.QuantileDMatrix":
+        """Return features, scaled targets and weights of the rows whose level and scale are not 0."""
         import xgboost
 
-        level, scale = features.level(rows), features.scale(rows)
-        kept = (level > 0) & (scale > 0)
-        rows = Rows(rows.series[kept], rows.origin[kept], rows.step[kept])
-        level, scale = level[kept], scale[kept]
-        target = (features.target(rows) - features.base(rows)) / level
+        season = self.setting.seasonality
+        scale = windows.mean_change(rows.series, rows.origin, rows.origin + 1 - season, season)
+        rows, scale = rows.where(scale > 0), scale[scale > 0]
+        described = self._features.describe(panel, windows, rows)
+        target = windows.value(rows.series, rows.origin + rows.step) - described.base
+        level = np.where(described.level > 0, described.level, scale)
         weight = level / scale
         return xgboost.QuantileDMatrix(
-            features.matrix(rows),
-            target,
+            described.features,
+            target / level,
             weight=np.minimum(weight, np.quantile(weight, 0.95)),
-            feature_names=features.names(),
+            feature_names=self._features.names(panel),
         )
 
-    def _predict(self, features: LagFeatures, rows: Rows) -> np.ndarray:
-        steps = np.minimum(rows.step, self.setting.horizon)
-        matrix = features.matrix(rows)
-        matrix[:, 0] = steps
+    def _predict(self, panel: Panel, windows: Windows, rows: Rows) -> np.ndarray:
+        described = self._features.describe(panel, windows, rows)
+        described.features[:, 0] = np.minimum(rows.step, self.setting.horizon)
         device = compute_device(self.setting.device)
-        total = np.zeros(len(steps))
+        total = np.zeros(len(rows.step))
         for booster in self.boosters:
             booster.set_param({"device": device})
-            total += booster.inplace_predict(matrix, validate_features=False)
-        return np.asarray(features.base(rows) + features.level(rows) * total / len(self.boosters))
+            total += booster.inplace_predict(described.features, validate_features=False)
+        return np.asarray(described.base + described.level * total / len(self.boosters))
 
     def _xgb_params(self, bag: int) -> dict[str, object]:
         p = self.params

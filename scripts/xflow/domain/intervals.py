@@ -19,7 +19,7 @@ class Conformal:
     Attributes
     ----------
     levels
-        Nominal coverages, ascending.
+        Nominal coverages.
     widths
         Shape (levels, horizon).
     """
@@ -52,14 +52,13 @@ class Conformal:
         size = np.abs(residuals)
         if not np.isfinite(size).any():
             raise ValueError("intervals: no finite out-of-fold residual to learn from")
-        ordered = tuple(sorted(levels))
         horizon = size.shape[1]
-        widths = np.empty((len(ordered), horizon))
+        widths = np.empty((len(levels), horizon))
         for step in range(horizon):
             pooled = np.sort(_around(size, step))
-            ranks = np.ceil((len(pooled) + 1) * np.array(ordered)).astype(int)
+            ranks = np.ceil((len(pooled) + 1) * np.array(levels)).astype(int)
             widths[:, step] = pooled[np.minimum(ranks, len(pooled)) - 1]
-        return cls(ordered, widths)
+        return cls(tuple(levels), widths)
 
     def bounds(self, mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return lower and upper bound of each level in turn, each of the shape of `mean`, (n, h).
@@ -93,5 +92,5 @@ def _around(size: np.ndarray, step: int) -> np.ndarray:
         near = size[:, max(step - reach, 0) : step + reach + 1]
         found = near[np.isfinite(near)]
         if len(found) >= ENOUGH:
-            return found
-    return size[np.isfinite(size)]
+            return np.asarray(found)
+    return np.asarray(size[np.isfinite(size)])

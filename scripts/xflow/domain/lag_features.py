@@ -1,187 +1,173 @@
-"""Features of a global model, gathered from a packed panel for many origins and steps at once.
+"""Features of a global model for many series, origins and steps at once.
 
 Every feature of an origin is a function of the values up to it, of the calendar and of exogenous
-values known ahead: changing the future changes none of them, to the last bit. Values are relative to
-the origin's level, the mean absolute value of its last season, so that one model serves series of any
-size.
+values known ahead: changing the future changes none of them. Values are relative to the origin's
+level, so that one model serves series of any size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from xflow.domain.panel import Panel, period_starts
+from xflow.domain.windows import Windows
 
 CALENDAR = {
     "Y": (),
-    "A": (),
     "Q": ("quarter",),
     "M": ("month",),
     "W": ("month",),
     "D": ("month", "day", "dayofweek"),
     "h": ("dayofweek", "hour"),
+    "min": ("dayofweek", "hour", "minute"),
 }
-FINE_CALENDAR = ("dayofweek", "hour", "minute")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which forecasts to describe: series, 0-based position of the origin in it, and step ahead (>= 1)."""
+    """Forecasts to describe: series, 0-based place of the origin in it, and step ahead (>= 1), shape (r,) each."""
 
     series: np.ndarray
     origin: np.ndarray
     step: np.ndarray
 
+    def where(self, chosen: np.ndarray) -> "Rows":
+        """Return the chosen rows."""
+        return Rows(self.series[chosen], self.origin[chosen], self.step[chosen])
 
-@dataclass(frozen=True)
-class LagFeatures:
-    """Features over one panel.
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a model needs to know of r forecasts.
 
     Attributes
     ----------
-    panel
-        The series.
+    features
+        float32, shape (r, f); NaN where a series does not reach back.
+    base
+        The forecast to correct: the last season's mean, and the average shape of the last seasons
+        around it; the origin's own value within a series' first season.
+    level
+        Mean absolute value of the last season up to the origin, or of what there is of it.
+    """
+
+    features: np.ndarray
+    base: np.ndarray
+    level: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class LagFeatures:
+    """A feature set.
+
+    Attributes
+    ----------
     seasons
         Season lengths in steps, the main one first.
     lags
-        Number of last values, the origin's included.
-    season_lags
-        Number of earlier values at the target's phase, for each season.
+        Number of last values, and of their changes since a season before.
+    cycles
+        Number of past cycles of each season whose shape is a feature.
     calendar
         Whether calendar fields of the target are features.
     """
 
-    panel: Panel
-    seasons: Sequence[int]
+    seasons: tuple[int, ...]
     lags: int
-    season_lags: int
+    cycles: int
     calendar: bool
 
-    @property
-    def main(self) -> int:
-        """The main season in steps."""
-        return self.seasons[0]
-
-    def names(self) -> list[str]:
-        """Return the names of the columns of `matrix`."""
+    def names(self, panel: Panel) -> list[str]:
+        """Return the names of the features."""
         return [
             "step",
             "length",
-            *[f"lag_{j}" for j in range(self.lags)],
-            *[f"season_{s}_lag_{k}" for s in self.seasons for k in range(1, self.season_lags + 1)],
-            *[f"mean_{w}" for w in self._windows],
-            *[f"growth_{s}" for s in self.seasons],
-            *[f"spread_{s}" for s in self.seasons],
-            "scale",
-            *(self._calendar_fields if self.calendar else ()),
-            *[f"{name}_{when}" for name in self.panel.exog_names for when in ("target", "origin")],
+            *[f"{name}_{j}" for j in range(self.lags) for name in ("lag", "change")],
+            *[f"mean_{width}" for width in self._widths],
+            *[f"{name}_{s}" for s in self.seasons for name in ("growth", "spread", "naive_error")],
+            *[f"shape_{s}_{k}" for s in self.seasons for k in range(1, self.cycles + 1)],
+            *[f"forecast_{s}" for s in self.seasons],
+            *self._calendar_fields(panel.freq),
+            *[f"{name}_{when}" for name in panel.exog_names for when in ("target", "origin")],
         ]
 
-    def matrix(self, rows: Rows) -> np.ndarray:
-        """Return the features of the rows, float32, shape (r, f); NaN where a series does not reach back."""
-        level = self.level(rows)
+    def describe(self, panel: Panel, windows: Windows, rows: Rows) -> Described:
+        """Describe forecasts of a panel; `windows` is the panel's own."""
+        last = windows.value(rows.series, rows.origin)
+        level = windows.mean(rows.series, rows.origin, np.minimum(rows.origin + 1, max(self.seasons[0], 8)), np.abs)
         unit = np.where(level > 0, level, 1.0)
-        made = np.empty((len(rows.series), len(self.names())), dtype=np.float32)
-        columns = iter(range(made.shape[1]))
-        made[:, next(columns)] = rows.step
-        made[:, next(columns)] = rows.origin + 1
+        names = self.names(panel)
+        features = np.empty((len(last), len(names)), dtype=np.float32)
+        column = iter(range(len(names)))
+        features[:, next(column)] = rows.step
+        features[:, next(column)] = rows.origin + 1
+        self._recent(windows, rows, unit, features, column)
+        forecasts = []
+        for s in self.seasons:
+            mean, size = (windows.mean(rows.series, rows.origin, s, of) for of in (np.positive, np.abs))
+            shapes = [self._shape(windows, rows, s, k) for k in range(self.cycles)]
+            for shape in shapes:
+                features[:, next(column)] = shape
+            forecasts.append(mean + size * _mean_of_known(shapes))
+        base = np.where(np.isnan(forecasts[0]), last, forecasts[0])
+        features[:, next(column)] = (base - last) / unit
+        for forecast in forecasts[1:]:
+            features[:, next(column)] = (forecast - base) / unit
+        self._known_ahead(panel, rows, features, column)
+        return Described(features, base, level)
+
+    def _recent(
+        self, windows: Windows, rows: Rows, unit: np.ndarray, features: np.ndarray, column: Iterator[int]
+    ) -> None:
+        """Fill in what the values up to the origin say, whatever the step."""
         for j in range(self.lags):
-            made[:, next(columns)] = self._value(rows, rows.origin - j) / unit
+            value = windows.value(rows.series, rows.origin - j)
+            features[:, next(column)] = value / unit
+            features[:, next(column)] = (value - windows.value(rows.series, rows.origin - j - self.seasons[0])) / unit
+        for width in self._widths:
+            features[:, next(column)] = windows.mean(rows.series, rows.origin, width) / unit
         for s in self.seasons:
-            same_phase = rows.origin + rows.step - s * -(-rows.step // s)
-            for k in range(self.season_lags):
-                made[:, next(columns)] = self._value(rows, same_phase - s * k) / unit
-        for w in self._windows:
-            made[:, next(columns)] = self._window(self._sums, rows, rows.origin, w) / unit
-        for s in self.seasons:
-            late, early = (self._window(self._sums, rows, rows.origin - back, s) for back in (0, s))
-            made[:, next(columns)] = (late - early) / unit
-        for s in self.seasons:
-            mean, square = (self._window(sums, rows, rows.origin, s) for sums in (self._sums, self._squares))
-            made[:, next(columns)] = np.sqrt(np.maximum(square - mean**2, 0)) / unit
-        made[:, next(columns)] = self.scale(rows) / unit
-        self._known_ahead(rows, made, columns)
-        return made
+            mean, before = (windows.mean(rows.series, rows.origin - back, s) for back in (0, s))
+            features[:, next(column)] = (mean - before) / unit
+            square = windows.mean(rows.series, rows.origin, s, np.square)
+            features[:, next(column)] = np.sqrt(np.maximum(square - mean**2, 0)) / unit
+            known = np.minimum(rows.origin + 1 - s, 2 * max(self.seasons))
+            features[:, next(column)] = windows.mean_change(rows.series, rows.origin, known, s) / unit
 
-    def level(self, rows: Rows) -> np.ndarray:
-        """Return the mean absolute value of the last season up to the origin (or of what there is), shape (r,)."""
-        reach = np.minimum(rows.origin + 1, max(self.main, 8))
-        return self._window(self._sizes, rows, rows.origin, reach)
+    def _shape(self, windows: Windows, rows: Rows, season: int, back: int) -> np.ndarray:
+        """Return the value at the target's phase, `back` cycles earlier, relative to that cycle's mean and size."""
+        end = rows.origin - season * back
+        mean, size = (windows.mean(rows.series, end, season, of) for of in (np.positive, np.abs))
+        value = windows.value(rows.series, end + rows.step - season * -(-rows.step // season))
+        return np.asarray((value - mean) / np.where(size == 0, 1.0, size))
 
-    def scale(self, rows: Rows) -> np.ndarray:
-        """Return the seasonal naive error up to the origin, shape (r,); NaN within the first season."""
-        return self._window(self._naive_errors, rows, rows.origin, rows.origin + 1 - self.main)
+    @property
+    def _widths(self) -> list[int]:
+        main = self.seasons[0]
+        return sorted({max(main // 4, 2), main, 2 * main, 4 * main, *self.seasons})
 
-    def base(self, rows: Rows) -> np.ndarray:
-        """Return the seasonal naive forecast (the last value within a first season), shape (r,)."""
-        place = rows.origin + rows.step - self.main * -(-rows.step // self.main)
-        place = np.where(place >= 0, place, rows.origin)
-        return np.asarray(self.panel.values[self.panel.offsets[rows.series] + place])
+    def _calendar_fields(self, freq: str) -> tuple[str, ...]:
+        return CALENDAR[freq.partition("-")[0].lstrip("0123456789")] if self.calendar else ()
 
-    def target(self, rows: Rows) -> np.ndarray:
-        """Return the values to forecast, shape (r,)."""
-        return np.asarray(self.panel.values[self.panel.offsets[rows.series] + rows.origin + rows.step])
-
-    @cached_property
-    def _windows(self) -> tuple[int, ...]:
-        return tuple(sorted({max(self.main // 4, 2), *self.seasons, 2 * self.main, 4 * self.main}))
-
-    @cached_property
-    def _calendar_fields(self) -> tuple[str, ...]:
-        unit = self.panel.freq.split("-")[0].lstrip("0123456789")
-        return CALENDAR.get(unit, FINE_CALENDAR)
-
-    @cached_property
-    def _sums(self) -> np.ndarray:
-        return self._running(self.panel.values)
-
-    @cached_property
-    def _squares(self) -> np.ndarray:
-        return self._running(self.panel.values**2)
-
-    @cached_property
-    def _sizes(self) -> np.ndarray:
-        return self._running(np.abs(self.panel.values))
-
-    @cached_property
-    def _naive_errors(self) -> np.ndarray:
-        error = np.zeros(self.panel.total)
-        error[self.main :] = np.abs(self.panel.values[self.main :] - self.panel.values[: -self.main])
-        return self._running(error)
-
-    def _running(self, values: np.ndarray) -> np.ndarray:
-        """Return running sums that start at 0 in every series: n + total values, series i from offsets[i] + i on.
-
-        One sum over everything would let a series' values change the rounding of the next one's sums.
-        """
-        sums = np.zeros(self.panel.total + self.panel.n_series)
-        for i, (first, last) in enumerate(zip(self.panel.offsets[:-1], self.panel.offsets[1:])):
-            np.cumsum(values[first:last], out=sums[first + i + 1 : last + i + 1])
-        return sums
-
-    def _window(self, sums: np.ndarray, rows: Rows, last: np.ndarray, width: int | np.ndarray) -> np.ndarray:
-        """Return means of `width` values up to position `last`; NaN where the series does not reach back."""
-        first = self.panel.offsets[rows.series] + rows.series
-        valid = (last + 1 - width >= 0) & (width > 0)
-        low, high = np.where(valid, last + 1 - width, 0), np.where(valid, last + 1, 0)
-        return np.asarray(np.where(valid, (sums[first + high] - sums[first + low]) / np.maximum(width, 1), np.nan))
-
-    def _value(self, rows: Rows, place: np.ndarray) -> np.ndarray:
-        """Return values at positions; NaN before a series' start."""
-        packed = self.panel.offsets[rows.series] + np.maximum(place, 0)
-        return np.asarray(np.where(place >= 0, self.panel.values[packed], np.nan))
-
-    def _known_ahead(self, rows: Rows, made: np.ndarray, columns: Iterator[int]) -> None:
-        if self.calendar and self._calendar_fields:
-            ordinals = self.panel.starts[rows.series] + (rows.origin + rows.step) * self.panel.step
+    def _known_ahead(self, panel: Panel, rows: Rows, features: np.ndarray, column: Iterator[int]) -> None:
+        """Fill in the target's calendar fields and exogenous values."""
+        fields = self._calendar_fields(panel.freq)
+        if fields:
+            ordinals = panel.starts[rows.series] + (rows.origin + rows.step) * panel.step
             distinct, back = np.unique(ordinals, return_inverse=True)
-            times = pd.DatetimeIndex(period_starts(distinct, self.panel.freq))
-            for name in self._calendar_fields:
-                made[:, next(columns)] = np.asarray(getattr(times, name))[back]
-        for k in range(len(self.panel.exog_names)):
-            first = self.panel.exog_offsets[rows.series] + rows.origin
-            made[:, next(columns)] = self.panel.exog[first + rows.step, k]
-            made[:, next(columns)] = self.panel.exog[first, k]
+            times = pd.DatetimeIndex(period_starts(distinct, panel.freq))
+            for name in fields:
+                features[:, next(column)] = np.asarray(getattr(times, name))[back]
+        for k in range(len(panel.exog_names)):
+            origin = panel.exog_offsets[rows.series] + rows.origin
+            features[:, next(column)] = panel.exog[origin + rows.step, k]
+            features[:, next(column)] = panel.exog[origin, k]
+
+
+def _mean_of_known(columns: list[np.ndarray]) -> np.ndarray:
+    """Return the mean of several arrays, element by element, without their NaNs; NaN where all are."""
+    known = sum(~np.isnan(column) for column in columns)
+    total = sum(np.nan_to_num(column) for column in columns)
+    return np.asarray(np.where(known > 0, total / np.maximum(known, 1), np.nan))

@@ -124,7 +124,7 @@ class Panel:
     @property
     def ends(self) -> np.ndarray:
         """Period ordinal of each last value, int64, shape (n,)."""
-        return self.starts + (self.lengths - 1) * self.step
+        return np.asarray(self.starts + (self.lengths - 1) * self.step)
 
     def series(self, i: int) -> np.ndarray:
         """Return the values of series i."""
@@ -216,7 +216,8 @@ def step_of(freq: str) -> int:
 
 def period_starts(ordinals: np.ndarray, freq: str) -> np.ndarray:
     """Return the starts of periods, datetime64[ns], in the shape of `ordinals`."""
-    return np.asarray(pd.PeriodIndex.from_ordinals(ordinals, freq=freq).to_timestamp(how="start"), dtype="M8[ns]")
+    periods: pd.PeriodIndex = pd.PeriodIndex.from_ordinals(ordinals, freq=freq)  # type: ignore[attr-defined]  # the stubs lack it
+    return np.asarray(periods.to_timestamp(how="start"), dtype="M8[ns]")
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:

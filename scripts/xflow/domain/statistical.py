@@ -89,7 +89,7 @@ class LocalModel:
         seasonal = ~plain & (lengths > 2 * self.seasonality)
         if self.kind == "seasonal_naive":
             plain, seasonal = np.zeros_like(plain), lengths >= self.seasonality
-        groups = [
+        groups: list[tuple[np.ndarray, Callable[[], Any]]] = [
             (seasonal, lambda: MODELS[self.kind](self.seasonality, **self.params)),
             (~plain & ~seasonal, lambda: MODELS[self.kind](1, **self.params)),
             (plain, lambda: _naive(1)),
