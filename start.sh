@@ -4,6 +4,8 @@
 # XFLOW_HOME (.xflow) is the folder of data, logs and pid files, XFLOW_ENV_FILE (.env) the file of addresses and
 # passwords: with both set elsewhere, a second stack lives beside the first.
 set -euo pipefail
+# Ten Python processes that each compile the same packages would double the time to start.
+unset PYTHONDONTWRITEBYTECODE
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly ROOT

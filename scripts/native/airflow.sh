@@ -113,5 +113,5 @@ airflow_down() {
     jobs+=($!)
   done
   for job in "${jobs[@]}"; do wait "$job"; done
-  service_stop airflow-api-server 10
+  service_stop airflow-api-server 20
 }
