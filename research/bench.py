@@ -1,6 +1,7 @@
 """Every speed figure in turn, each in a process of its own: what `make bench` runs.
 
-The overhead of a DAG run is measured on the running stack, on its newest successful runs: `./start.sh demo` comes first.
+The overhead of a DAG run is measured on the running stack, on its newest successful runs, so that
+`./start.sh demo` comes first.
 """
 
 import subprocess
