@@ -55,11 +55,10 @@ class Checksum:
 
     def hexdigest(self) -> str:
         """Return the checksum as 64 hexadecimal digits."""
-        return f"{self._sum:064x}"
+        return f"{self._sum % 2**256:064x}"
 
     def _add(self, content: bytes) -> None:
-        digest = hashlib.sha256(content).digest()
-        self._sum = (self._sum + int.from_bytes(digest, "big")) % 2**256
+        self._sum += int.from_bytes(hashlib.sha256(content).digest(), "big")
 
 
 def pack(block: SeriesBlock) -> Packed:

@@ -67,7 +67,7 @@ class TarantoolFeatures:
         checksum = Checksum(facts)
         with self._session() as connection:
             generation = self._call(connection, "feature_begin", str(key), key.pipeline, dict(facts))
-            self._put(connection, generation, _batches(_parts(generation, series, checksum)))
+            self._put(connection, generation, _batches(generation, series, checksum))
             figures = (checksum.series, checksum.rows, checksum.hexdigest())
             self._must(connection, "feature_finish", generation, *figures)
         return FeatureSetRef(id=str(key), series=figures[0], rows=figures[1], checksum=figures[2])
@@ -194,21 +194,18 @@ def _text(error: DatabaseError) -> str:
     return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
-def _parts(generation: int, series: Iterable[SeriesBlock], checksum: Checksum) -> Iterator[Part]:
+def _batches(generation: int, series: Iterable[SeriesBlock], checksum: Checksum) -> Iterator[list[Part]]:
+    """Pack series into batches of at most so many tuples and about so many bytes, and count them in."""
+    batch: list[Part] = []
+    size = 0
     for block in series:
         packed = pack(block)
         checksum.add(packed)
-        yield from split(generation, packed)
-
-
-def _batches(parts: Iterable[Part]) -> Iterator[list[Part]]:
-    batch: list[Part] = []
-    size = 0
-    for part in parts:
-        batch.append(part)
-        size += len(part[6]) + len(part[7])
-        if len(batch) == BATCH_TUPLES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
+        for part in split(generation, packed):
+            batch.append(part)
+            size += len(part[6]) + len(part[7])
+            if len(batch) == BATCH_TUPLES or size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
     if batch:
         yield batch
