@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,12 @@ def start_sh(home: Path, *arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
     environment |= {"XFLOW_HOME": str(home), "XFLOW_ENV_FILE": str(home / "env")}
     subprocess.run([REPOSITORY / "start.sh", *arguments, "--native"], check=True, env=environment, cwd=REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def run_start_sh() -> Callable[..., None]:
+    """Return `start_sh`, for tests that start a stack of their own."""
+    return start_sh
 
 
 @pytest.fixture(scope="session")

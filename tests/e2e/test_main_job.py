@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 import tarantool
 from mlflow import MlflowClient
-from tests.conftest import start_sh
 
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.airflow_rest import AirflowRest
@@ -134,13 +133,13 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
+def stack(tmp_path_factory, run_start_sh):
     home = tmp_path_factory.mktemp("stack")
     try:
-        start_sh(home, "up")
+        run_start_sh(home, "up")
         yield Stack(home)
     finally:
-        start_sh(home, "reset", "--yes")
+        run_start_sh(home, "reset", "--yes")
 
 
 @pytest.fixture(scope="module")
