@@ -135,8 +135,8 @@ def features_against_put_many(settings: Settings, rows: int) -> Line:
 
     def empty() -> None:
         nonlocal generation, ready
-        features.purge(PIPELINE, 0)
-        (generation,) = connection.call("feature_begin", (str(key), PIPELINE, {}))
+        features.purge(key.job, 0)
+        (generation,) = connection.call("feature_begin", (str(key), key.job, {}))
         ready = [part for block in blocks for part in split(generation, pack(block))]
 
     address = urlsplit(settings.tarantool_uri)
@@ -188,7 +188,7 @@ def write_features(settings: Settings, rows: int) -> None:
     _, stored = features.read(written)
     if sum(len(block.values) for block in stored) != rows // SERIES_LENGTH * SERIES_LENGTH:
         raise ValueError("values were lost")
-    features.purge(PIPELINE, 0)
+    features.purge(key.job, 0)
 
 
 def copy_object(settings: Settings, rows: int) -> None:

@@ -17,7 +17,7 @@ local function create_spaces()
     sets:format({
         {'generation', 'unsigned'},
         {'id', 'string'},
-        {'pipeline', 'string'},
+        {'job', 'string'},
         {'written', 'unsigned'}, -- grows with every write: the age of the set
         {'state', 'string'},
         {'facts', 'map'},
@@ -27,7 +27,7 @@ local function create_spaces()
     })
     sets:create_index('generation', {parts = {1, 'unsigned'}, if_not_exists = true})
     sets:create_index('id', {parts = {2, 'string', 5, 'string', 1, 'unsigned'}, if_not_exists = true})
-    sets:create_index('pipeline', {parts = {3, 'string', 4, 'unsigned'}, if_not_exists = true})
+    sets:create_index('job', {parts = {3, 'string', 4, 'unsigned'}, if_not_exists = true})
     -- `values` and `exogenous` are little-endian float64. They are strings because 2.6 turns binary
     -- arguments of a function into Lua strings and cannot store those as varbinary.
     local series = box.schema.space.create('feature_series', {if_not_exists = true})
@@ -95,9 +95,9 @@ end
 local functions = {}
 
 -- Opens a set and returns its generation.
-function functions.feature_begin(id, pipeline, facts)
+function functions.feature_begin(id, job, facts)
     local generation = box.sequence.feature_generation:next()
-    box.space.feature_set:insert({generation, id, pipeline, generation, WRITING, facts, 0, 0, ''})
+    box.space.feature_set:insert({generation, id, job, generation, WRITING, facts, 0, 0, ''})
     local mine = box.session.storage.feature_sets or {}
     mine[generation] = true
     box.session.storage.feature_sets = mine
@@ -169,11 +169,11 @@ function functions.feature_get_many(generation, series_id, part)
     return found
 end
 
--- Keeps the newest ready sets of a pipeline; returns how many sets it dropped. What is younger than
+-- Keeps the newest ready sets of a job (a pipeline's train or predict); returns how many sets it dropped. What is younger than
 -- the oldest set kept may still be under way and stays.
-function functions.feature_purge(pipeline, keep)
+function functions.feature_purge(job, keep)
     local kept, obsolete = 0, {}
-    for _, set in box.space.feature_set.index.pipeline:pairs({pipeline}, {iterator = 'REQ'}) do
+    for _, set in box.space.feature_set.index.job:pairs({job}, {iterator = 'REQ'}) do
         if kept >= keep then
             table.insert(obsolete, set.generation)
         elseif set.state == READY then

@@ -4,7 +4,7 @@ Adapters map every driver error to `xflow.errors` at this boundary. `xflow.adapt
 fake of each port; one contract suite runs over the fakes and the real services.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -130,11 +130,8 @@ class FeatureStore(Protocol):
         stream, when count or checksum differ from `ref`.
         """
 
-    def purge(self, pipeline: str, keep: int) -> int:
-        """Delete all but the `keep` newest ready sets of a pipeline, and its unfinished sets older than those."""
-
-
-Figure = Callable[[], Any]
+    def purge(self, job: str, keep: int) -> int:
+        """Delete all but the `keep` newest ready sets of a job (`RunKey.job`), and older unfinished ones."""
 
 
 class ModelRegistry(Protocol):

@@ -43,6 +43,11 @@ class RunKey(Ref):
         return f"{self.pipeline}/{self.kind}/{self.slug}"
 
     @property
+    def job(self) -> str:
+        """What the run is one of: ``pipeline/kind``. Runs of one job replace one another in time."""
+        return f"{self.pipeline}/{self.kind}"
+
+    @property
     def work_prefix(self) -> str:
         """Prefix of the objects that steps of this run leave for later steps."""
         return f"runs/{self}/"

@@ -108,7 +108,7 @@ class Runner:
             written = write_features(
                 self.key, self.pipeline, _checked(checked), store=self.store, features=self.features
             )
-            self.features.purge(self.pipeline.name, FEATURE_SETS_KEPT)
+            self.features.purge(self.key.job, FEATURE_SETS_KEPT)
             self.mart.note_run(self.key, {"feature_set": written.id})
             return _dump(written)
 

@@ -126,14 +126,14 @@ def test_a_series_that_comes_twice_is_refused(features: FeatureStore, key: RunKe
 def test_purge_keeps_the_newest(features: FeatureStore, key: RunKey) -> None:
     runs = [key.model_copy(update={"run_id": f"run-{i}"}) for i in range(4)]
     refs = [features.write(run, FACTS, [block(run.run_id)]) for run in runs]
-    stranger = features.write(key.model_copy(update={"pipeline": f"{key.pipeline}_2"}), FACTS, [block("a")])
+    stranger = features.write(key.model_copy(update={"kind": "predict"}), FACTS, [block("a")])
     refs[0] = features.write(runs[0], FACTS, [block("run-0")])  # as it was: it counts as new all the same
-    assert features.purge(key.pipeline, 2) == 2
+    assert features.purge(key.job, 2) == 2
     assert [names(features, ref) for ref in (refs[0], refs[3], stranger)] == [["run-0"], ["run-3"], ["a"]]
     for ref in refs[1:3]:
         with pytest.raises(FeatureSetMissing):
             features.read(ref)
-    assert features.purge(key.pipeline, 2) == 0
+    assert features.purge(key.job, 2) == 0
 
 
 def test_a_set_that_was_never_written(features: FeatureStore, key: RunKey) -> None:

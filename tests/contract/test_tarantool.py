@@ -128,7 +128,7 @@ def test_purge_drops_unfinished_sets_that_are_older(server: TarantoolFeatures, k
     def overtaken() -> Iterator[SeriesBlock]:
         yield block("a")
         server.write(key.model_copy(update={"run_id": "newer"}), FACTS, [block("b")])
-        assert server.purge(key.pipeline, 1) == 1
+        assert server.purge(key.job, 1) == 1
 
     with pytest.raises(ServiceUnavailable, match="dropped"):
         server.write(key, FACTS, overtaken())
@@ -210,4 +210,4 @@ def test_every_driver_error_is_mapped(monkeypatch: pytest.MonkeyPatch, key: RunK
 
     monkeypatch.setattr(tarantool, "Connection", fail)
     with pytest.raises((Retryable, Permanent)):
-        TarantoolFeatures("tarantool://u:p@127.0.0.1:1").purge(key.pipeline, 1)
+        TarantoolFeatures("tarantool://u:p@127.0.0.1:1").purge(key.job, 1)

@@ -184,7 +184,7 @@ def test_training_leaves_a_champion_with_figures_and_pictures(stack, trained):
 
 def test_the_feature_set_is_ready(stack, trained):
     sets = [row for row in stack.feature_sets() if "ready" in row]
-    assert any(PIPELINE in row for row in sets)
+    assert any(trained.job in row for row in sets)
 
 
 def test_every_prediction_is_linked_to_its_input_row(stack, predicted):

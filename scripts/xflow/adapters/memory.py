@@ -146,7 +146,7 @@ class MemoryFeatures:
             blocks[block.series_id] = block
         ref = FeatureSetRef(id=str(key), series=checksum.series, rows=checksum.rows, checksum=checksum.hexdigest())
         ordered = [blocks[name] for name in sorted(blocks)]
-        self.sets[ref.id] = (next(self._written), key.pipeline, dict(facts), ordered, ref)
+        self.sets[ref.id] = (next(self._written), key.job, dict(facts), ordered, ref)
         return ref
 
     def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
@@ -156,9 +156,9 @@ class MemoryFeatures:
         _, _, facts, blocks, _ = self.sets[ref.id]
         return dict(facts), iter(blocks)
 
-    def purge(self, pipeline: str, keep: int) -> int:
-        """Delete all but the `keep` newest sets of a pipeline."""
-        mine = sorted((entry for entry in self.sets.values() if entry[1] == pipeline), key=lambda e: e[0])
+    def purge(self, job: str, keep: int) -> int:
+        """Delete all but the `keep` newest sets of a job."""
+        mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0])
         obsolete = mine[: max(len(mine) - keep, 0)]
         for entry in obsolete:
             del self.sets[entry[4].id]

@@ -66,7 +66,7 @@ class TarantoolFeatures:
         """
         checksum = Checksum(facts)
         with self._session() as connection:
-            generation = self._call(connection, "feature_begin", str(key), key.pipeline, dict(facts))
+            generation = self._call(connection, "feature_begin", str(key), key.job, dict(facts))
             self._put(connection, generation, _batches(generation, series, checksum))
             figures = (checksum.series, checksum.rows, checksum.hexdigest())
             self._must(connection, "feature_finish", generation, *figures)
@@ -90,10 +90,10 @@ class TarantoolFeatures:
         facts = {name.decode(): value.decode() for name, value in found[5].items()}
         return facts, self._verified(ref, facts, generation)
 
-    def purge(self, pipeline: str, keep: int) -> int:
-        """Delete all but the `keep` newest ready sets of a pipeline; return how many sets went."""
+    def purge(self, job: str, keep: int) -> int:
+        """Delete all but the `keep` newest ready sets of a job; return how many sets went."""
         with self._session() as connection:
-            return int(self._call(connection, "feature_purge", pipeline, keep))
+            return int(self._call(connection, "feature_purge", job, keep))
 
     def _put(self, connection: tarantool.Connection, generation: int, batches: Iterable[list[Part]]) -> None:
         """Send batches; the next one is packed while the server takes the last one."""
