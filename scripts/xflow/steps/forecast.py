@@ -114,7 +114,7 @@ def _lead(pipeline: Pipeline, checked: CheckedInput, panel: Panel, chosen: np.nd
     """Return how many steps lie between each series' end and the forecast's origin."""
     if pipeline.model.origin == "series_end":
         return np.zeros(len(chosen), dtype=np.int64)
-    return panel.steps_until(checked.as_of)[chosen]
+    return np.asarray(panel.steps_until(checked.as_of)[chosen])
 
 
 class _PartWriter:

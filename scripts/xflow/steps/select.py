@@ -41,8 +41,8 @@ def select(
     if not best < floor.score:
         raise FloorNotBeaten(
             f"{pipeline.name}: the best of {len(scores)} candidates has a backtest {model.metric} of {best:.4f}, "
-            f"the floor {floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or history, and see "
-            f"the MLflow run {run_id} for the figures of every fold."
+            f"the floor {floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or "
+            f"history, and see the MLflow run {run_id} for the figures of every fold."
         )
     return Selection(
         members=tuple(score for score in scores if score.name in weights),
