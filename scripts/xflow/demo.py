@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from xflow.airflow_rest import AirflowRest, RestError
@@ -29,6 +29,8 @@ MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed":
 OVER = {"success", "failed"}
 
 console = Console(soft_wrap=True)
+if not console.is_terminal:
+    console.width = 160  # a log has no edge to wrap at
 Task = dict[str, Any]
 
 
@@ -163,26 +165,25 @@ def log_line(event: dict[str, Any] | str) -> str:
 
 def results(settings: Settings, airflow_url: str, run_id: str) -> Table:
     """Return the table of what both runs left in the ledger and in the registry."""
-    table = Table("", "", title=f"{PIPELINE}: run {run_id}", title_justify="left", show_header=False)
-    ledger = {kind: ledger_row(settings, kind, run_id) for kind in ("train", "predict")}
-    for kind, row in ledger.items():
-        table.add_row(
-            f"{kind}: rows",
-            f"{row['rows_in']} in = {row['rows_accepted']} accepted + {row['rows_rejected']} rejected; "
-            f"{row['rows_out'] or 0} out",
-        )
-    for name, value in sorted(figures(ledger["train"]["metrics"]).items()):
+    table = Table(
+        "", Column(overflow="fold"), title=f"{PIPELINE}: run {run_id}", title_justify="left", show_header=False
+    )
+    trained, predicted = (ledger_row(settings, kind, run_id) for kind in ("train", "predict"))
+    table.add_row("rows of train", rows(trained))
+    table.add_row("rows of predict", f"{rows(predicted)}; {predicted['rows_out']} predictions out")
+    for name, value in sorted(figures(trained["metrics"]).items()):
         table.add_row(name, f"{value:.4f}")
     champion = champion_version(settings)
-    table.add_row(
-        "champion",
-        f"{PIPELINE} version {champion}; it made these predictions: "
-        f"{'yes' if champion == ledger['predict']['model_version'] else 'no'}",
-    )
-    table.add_row("predictions", ledger["predict"]["output_uri"])
+    table.add_row("champion", f"version {champion}; predicted with version {predicted['model_version']}")
+    table.add_row("predictions", predicted["output_uri"])
     table.add_row("Airflow", f"{airflow_url}/dags/{PIPELINE}_train")
     table.add_row("MLflow", f"{settings.mlflow_uri}/#/models/{PIPELINE}/versions/{champion}")
     return table
+
+
+def rows(run: dict[str, Any]) -> str:
+    """Return a run's count of input rows as a sum that can be checked."""
+    return f"{run['rows_in']} in = {run['rows_accepted']} accepted + {run['rows_rejected']} rejected"
 
 
 def ledger_row(settings: Settings, kind: str, run_id: str) -> dict[str, Any]:
