@@ -216,8 +216,9 @@ def step_of(freq: str) -> int:
 
 def period_starts(ordinals: np.ndarray, freq: str) -> np.ndarray:
     """Return the starts of periods, datetime64[ns], in the shape of `ordinals`."""
-    periods: pd.PeriodIndex = pd.PeriodIndex.from_ordinals(ordinals, freq=freq)  # type: ignore[attr-defined]  # the stubs lack it
-    return np.asarray(periods.to_timestamp(how="start"), dtype="M8[ns]")
+    periods = pd.PeriodIndex.from_ordinals(ordinals, freq=freq)  # type: ignore[attr-defined]  # the stubs lack it
+    starts: np.ndarray = periods.to_timestamp(how="start").to_numpy()
+    return starts
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:

@@ -34,10 +34,11 @@ def _theta(season: int, **params: Any) -> Any:
     return StatsForecastAutoThetaModel(season_length=season, **params)
 
 
-def _ets(season: int, **params: Any) -> Any:
+def _ets(season: int, model: str = "ZZZ", **params: Any) -> Any:
     from etna.models import StatsForecastAutoETSModel
 
-    return StatsForecastAutoETSModel(season_length=season, **params)
+    form = model if season > 1 else model[:2] + "N"  # error, trend and seasonal component
+    return StatsForecastAutoETSModel(season_length=season, model=form, **params)
 
 
 def _arima(season: int, **params: Any) -> Any:

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xflow.domain.intervals import Conformal, series_scale
+from xflow.domain.metrics import coverage
+from xflow.domain.panel import Panel
+
+LEVELS = (0.8, 0.95)
+
+
+def test_new_residuals_of_the_same_kind_are_covered_as_promised():
+    rng = np.random.default_rng(0)
+    spread = np.linspace(1, 4, 6)
+    widths = Conformal.fit(rng.standard_t(4, (3000, 6)) * spread, LEVELS)
+    actual = rng.standard_t(4, (20000, 6)) * spread
+    bounds = widths.bounds(np.zeros_like(actual), np.ones(len(actual)))
+    for step in range(6):
+        for k, level in enumerate(LEVELS):
+            found = coverage(actual[:, step], bounds[2 * k][:, step], bounds[2 * k + 1][:, step])
+            assert found == pytest.approx(level, abs=0.03)
+
+
+@given(st.integers(1, 40), st.integers(1, 10), st.integers(0, 2**32 - 1))
+def test_intervals_hold_the_mean_and_one_another(count, horizon, seed):
+    rng = np.random.default_rng(seed)
+    mean, scale = rng.normal(size=(3, 15)), rng.uniform(0, 5, 3)
+    low80, high80, low95, high95 = Conformal.fit(rng.normal(size=(count, horizon)), LEVELS).bounds(mean, scale)
+    assert (low95 <= low80).all()
+    assert (low80 <= mean).all()
+    assert (mean <= high80).all()
+    assert (high80 <= high95).all()
+
+
+def test_the_rank_is_the_conformal_one_and_levels_keep_their_order():
+    residuals = np.arange(1.0, 400.0)[:, None] * np.array([1, -1])
+    fitted = Conformal.fit(residuals, (0.95, 0.8))
+    assert fitted.widths.tolist() == [[380.0, 380.0], [320.0, 320.0]]  # ceil(400 * level)
+
+
+def test_widths_scale_with_the_series_and_grow_past_the_fitted_horizon():
+    fitted = Conformal.fit(np.ones((300, 4)), (0.8,))
+    low, high = fitted.bounds(np.zeros((2, 16)), np.array([1.0, 10.0]))
+    assert (high[1] == 10 * high[0]).all()
+    assert (low == -high).all()
+    assert high[0, [0, 3, 15]].tolist() == [1.0, 1.0, 2.0]
+
+
+def test_scale_falls_back_to_single_steps_and_is_0_for_constant_series():
+    panel = Panel.from_series("M", ["short", "flat", "one"], [9] * 3, [np.array([1.0, 3, 7]), np.ones(30), np.ones(1)])
+    assert series_scale(panel, 12).tolist() == [3.0, 0.0, 0.0]
+
+
+def test_without_residuals_there_are_no_intervals():
+    with pytest.raises(ValueError, match="no finite out-of-fold residual"):
+        Conformal.fit(np.full((3, 4), np.nan), LEVELS)
