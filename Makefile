@@ -5,6 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 RUN := .venv/bin/
+# setup puts uv into .xflow/tools where the machine has none
+UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
 .PHONY: help setup check test bench bench-accuracy fmt
 
@@ -19,7 +21,7 @@ check: setup ## Lint, types, import layers, lock
 	$(RUN)ruff format --check .
 	$(RUN)mypy
 	$(RUN)lint-imports
-	uv lock --check
+	$(UV) lock --check --python $(PYTHON)
 
 test: setup ## Every test: unit, contract, DAGs, end to end
 	$(RUN)pytest
