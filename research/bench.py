@@ -12,6 +12,7 @@ BENCHES = (
     ["bench_xgb_speed.py"],
     ["bench_io.py"],
     ["bench_predict.py"],
+    ["bench_memory.py"],
     ["bench_overhead.py", "tourism_monthly_train", "tourism_monthly_predict"],
 )
 
