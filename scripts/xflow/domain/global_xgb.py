@@ -108,6 +108,10 @@ class GlobalXGB:
             made[series] = self._predict(panel, windows, rows).reshape(len(series), horizon)
         return made
 
+    def feature_names(self, panel: Panel) -> list[str]:
+        """Return the names of the features that a panel gives."""
+        return self._features.names(panel)
+
     @property
     def _features(self) -> LagFeatures:
         seasons = (self.setting.seasonality, *self.params.seasons)
@@ -149,7 +153,7 @@ class GlobalXGB:
             described.features,
             target / level,
             weight=np.minimum(weight, np.quantile(weight, 0.95)),
-            feature_names=self._features.names(panel),
+            feature_names=self.feature_names(panel),
         )
 
     def _predict(self, panel: Panel, windows: Windows, rows: Rows) -> np.ndarray:

@@ -222,7 +222,7 @@ def period_starts(ordinals: np.ndarray, freq: str) -> np.ndarray:
 
 
 def _offsets(lengths: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return np.append(0, np.cumsum(lengths)).astype(np.int64)
 
 
 def _rows(firsts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
