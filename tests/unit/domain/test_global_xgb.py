@@ -30,12 +30,14 @@ def test_it_learns_the_growth_that_the_seasonal_naive_misses(panel):
     assert (error < 0.75 * floor).all()
 
 
-def test_the_same_seed_gives_the_same_forecast_and_another_one_does_not(panel, model):
-    again = build_candidate("global_xgb", SMALL, SETTING).fit(panel).forecast(panel, 12)
-    np.testing.assert_array_equal(again, model.forecast(panel, 12))
-    other = Setting(seasonality=12, horizon=12, seed=4, device="cpu")
-    changed = build_candidate("global_xgb", SMALL, other).fit(panel).forecast(panel, 12)
-    assert not np.array_equal(again, changed)
+@pytest.mark.parametrize("rows", [500, 10**6])  # the sample and the trees each follow the seed
+def test_the_same_seed_gives_the_same_forecast_and_another_one_does_not(panel, rows):
+    def forecast(seed):
+        setting = Setting(seasonality=12, horizon=12, seed=seed, device="cpu")
+        return build_candidate("global_xgb", {**SMALL, "rows": rows}, setting).fit(panel).forecast(panel, 12)
+
+    np.testing.assert_array_equal(forecast(3), forecast(3))
+    assert not np.array_equal(forecast(3), forecast(4))
 
 
 def test_order_and_company_do_not_change_a_series_forecast(panel, model):
