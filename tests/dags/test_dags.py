@@ -133,8 +133,10 @@ def test_the_form_takes_what_is_right_and_refuses_what_is_not(
 
 
 def test_the_form_holds_the_pipelines_defaults(train: Any, predict: Any) -> None:
-    assert train["defaults"] == {"input_uri": None, "as_of": None, "horizon": 24, "trials": 8}
-    assert predict["defaults"] == {"input_uri": None, "as_of": None, "horizon": 24}
+    model = yaml.safe_load(PIPELINE.read_text())["model"]
+    common = {"input_uri": None, "as_of": None, "horizon": model["horizon"]}
+    assert train["defaults"] == common | {"trials": model["trials"]}
+    assert predict["defaults"] == common
 
 
 def test_a_second_file_gives_a_second_pair(parse: Parse, tmp_path: Path) -> None:
