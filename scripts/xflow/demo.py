@@ -14,11 +14,13 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
 from xflow.airflow_rest import AirflowRest, RestError
-from xflow.settings import Settings
+from xflow.pipeline import Model, load
+from xflow.settings import Settings, pipelines_folder
 
 PIPELINE = "tourism_monthly"
 PARSE_SECONDS = 120
@@ -126,9 +128,10 @@ def progress(tasks: list[Task]) -> Group:
 
 def line(task: Task) -> str:
     """Return a task's line: a mark, its name, its state and its seconds."""
-    name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}\\[{task['map_index']}]"
+    mapped = "" if task["map_index"] < 0 else f"[{task['rendered_map_index'] or task['map_index']}]"
+    name = escape(f"{task['task_id'] + mapped:<32}")
     duration = "" if task["duration"] is None else f"{task['duration']:.1f} s"
-    return f" {MARKS.get(task['state'], '·')} {name:<32} {task['state'] or 'waiting':<16} {duration}"
+    return f" {MARKS.get(task['state'], '·')} {name} {task['state'] or 'waiting':<16} {duration}"
 
 
 def report_changes(tasks: list[Task], shown: dict[tuple[str, int], str]) -> None:
@@ -171,10 +174,11 @@ def results(settings: Settings, airflow_url: str, run_id: str) -> Table:
     trained, predicted = (ledger_row(settings, kind, run_id) for kind in ("train", "predict"))
     table.add_row("rows of train", rows(trained))
     table.add_row("rows of predict", f"{rows(predicted)}; {predicted['rows_out']} predictions out")
-    for name, value in sorted(figures(trained["metrics"]).items()):
-        table.add_row(name, f"{value:.4f}")
+    for name, figure in scores(json.loads(trained["metrics"]), load(pipelines_folder() / f"{PIPELINE}.yaml").model):
+        table.add_row(name, figure)
+    table.add_row("model", f"version {trained['model_version']}: {trained['message']}")
     champion = champion_version(settings)
-    table.add_row("champion", f"version {champion}; predicted with version {predicted['model_version']}")
+    table.add_row("champion", f"version {champion}; the predictions are by version {predicted['model_version']}")
     table.add_row("predictions", predicted["output_uri"])
     table.add_row("Airflow", f"{airflow_url}/dags/{PIPELINE}_train")
     table.add_row("MLflow", f"{settings.mlflow_uri}/#/models/{PIPELINE}/versions/{champion}")
@@ -205,19 +209,16 @@ def ledger_row(settings: Settings, kind: str, run_id: str) -> dict[str, Any]:
     return dict(row)
 
 
-def figures(metrics: str | None) -> dict[str, float]:
-    """Return the numbers of the ledger's JSON of figures, nested ones under dotted names."""
-    flat: dict[str, float] = {}
-
-    def collect(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                collect(f"{prefix}.{name}" if prefix else name, inner)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            flat[prefix] = float(value)
-
-    collect("", json.loads(metrics or "{}"))
-    return flat
+def scores(metrics: dict[str, float], model: Model) -> list[tuple[str, str]]:
+    """Return name and text of the figures that say how good a model is, each beside what it is held against."""
+    found = []
+    for part in ("backtest", "holdout"):
+        name = f"{part}_{model.metric}"
+        found.append((f"{part} {model.metric}", f"{metrics[name]:.4f}; {model.floor} {metrics[f'{name}_floor']:.4f}"))
+    covered = (
+        f"{metrics[f'holdout_coverage_{level * 100:.0f}']:.1%} in the {level:.0%} interval" for level in model.levels
+    )
+    return [*found, ("holdout coverage", ", ".join(covered))]
 
 
 def champion_version(settings: Settings) -> str:

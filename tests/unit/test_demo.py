@@ -1,13 +1,28 @@
+import pytest
+from rich.text import Text
+
 from xflow import demo
+from xflow.pipeline import load
+from xflow.settings import pipelines_folder
+
+METRICS = {
+    "backtest_mase": 1.8,
+    "backtest_mase_floor": 2.1,
+    "holdout_mase": 1.7,
+    "holdout_mase_floor": 1.9,
+    "holdout_coverage_80": 0.8125,
+    "holdout_coverage_95": 0.96,
+    "holdout_mae": 3303.0,
+}
 
 
-def test_figures_flatten_nested_numbers_and_leave_the_rest() -> None:
-    text = '{"backtest": {"mase": 1.5, "name": "theta"}, "rows": 3, "promoted": true}'
-    assert demo.figures(text) == {"backtest.mase": 1.5, "rows": 3.0}
-
-
-def test_a_run_without_figures_has_none() -> None:
-    assert demo.figures(None) == {}
+def test_scores_stand_beside_the_floor_and_the_nominal_coverage() -> None:
+    model = load(pipelines_folder() / f"{demo.PIPELINE}.yaml").model
+    assert demo.scores(METRICS, model) == [
+        ("backtest mase", "1.8000; seasonal_naive 2.1000"),
+        ("holdout mase", "1.7000; seasonal_naive 1.9000"),
+        ("holdout coverage", "81.2% in the 80% interval, 96.0% in the 95% interval"),
+    ]
 
 
 def test_a_log_line_ends_with_the_exception() -> None:
@@ -15,6 +30,12 @@ def test_a_log_line_ends_with_the_exception() -> None:
     assert demo.log_line(event) == "T Task failed InputMissing: x"
 
 
-def test_a_mapped_task_shows_its_index() -> None:
-    task = {"task_id": "train.tune", "map_index": 2, "state": "running", "duration": None}
-    assert "train.tune\\[2]" in demo.line(task)
+@pytest.mark.parametrize(("rendered", "shown"), [("ets", "train.tune[ets]"), (None, "train.tune[2]")])
+def test_a_mapped_task_shows_what_it_is_for(rendered: str | None, shown: str) -> None:
+    mapped = {"task_id": "train.tune", "map_index": 2, "rendered_map_index": rendered}
+    single = {"task_id": "train.fit", "map_index": -1, "rendered_map_index": None}
+    texts = [
+        Text.from_markup(demo.line(task | {"state": "running", "duration": None})).plain for task in (mapped, single)
+    ]
+    assert shown in texts[0]
+    assert texts[0].index("running") == texts[1].index("running")
