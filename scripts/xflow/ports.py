@@ -161,7 +161,9 @@ class ModelRegistry(Protocol):
     ) -> str:
         """Log a fitted model with signature, example, pictures and JSON documents; return its URI."""
 
-    def register(self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersionRef:
+    def register(
+        self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
+    ) -> ModelVersionRef:
         """Register a logged model once; a version that already belongs to the run is returned."""
 
     def champion(self, name: str) -> ModelVersionRef | None:

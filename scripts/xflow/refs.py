@@ -149,11 +149,12 @@ class Selection(Ref):
 
 
 class FittedModel(Ref):
-    """A model logged to MLflow, not yet registered."""
+    """A model logged to MLflow, not yet registered; `weights` is each member's share of the forecast."""
 
     mlflow_run_id: str
     model_uri: str
     metrics: dict[str, float]
+    weights: dict[str, float]
 
 
 class ModelVersionRef(Ref):

@@ -55,11 +55,27 @@ def test_repeating_a_candidate_replaces_it(registry, key):
 
 def test_a_model_comes_back_as_it_was_logged(registry, key):
     run_id, uri = logged(registry, key)
-    version = registry.register(key.pipeline, run_id, uri, {"run_key": str(key)})
+    version = registry.register(key.pipeline, run_id, uri, {"run_key": str(key)}, "what it is")
     loaded = registry.load(version)
     want, got = forecaster().forecast(panel(), HORIZON), loaded.forecast(panel(), HORIZON)
     np.testing.assert_array_equal(got.mean, want.mean)
     np.testing.assert_array_equal(got.bounds, want.bounds)
+
+
+def test_experiment_model_and_version_say_what_they_are(registry, key):
+    version = registry.register(key.pipeline, *logged(registry, key), {}, "what it is")
+    registry.challenge(version, "better", {"holdout_mase_challenger": 0.9})
+    found = registry._client.get_model_version(key.pipeline, version.version)
+    assert (found.description, found.run_id) == ("what it is", version.mlflow_run_id)
+    assert found.tags == {"decision": "better", "holdout_mase_challenger": "0.9"}
+    assert key.pipeline in registry._client.get_registered_model(key.pipeline).description
+    tags = registry._client.get_experiment_by_name(key.pipeline).tags
+    assert key.pipeline in tags["mlflow.note.content"]
+
+
+def test_logging_a_model_prints_nothing(registry, key, capfd):
+    registry.register(key.pipeline, *logged(registry, key), {}, "")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_logged_model_predicts_long_frames(registry, key):
@@ -75,18 +91,18 @@ def test_the_logged_model_predicts_long_frames(registry, key):
 def test_logging_and_registering_again_changes_nothing(registry, key):
     first, second = logged(registry, key), logged(registry, key)
     assert first == second
-    versions = {registry.register(key.pipeline, *first, {}).version for _ in range(2)}
+    versions = {registry.register(key.pipeline, *first, {}, "").version for _ in range(2)}
     assert len(versions) == 1
 
 
 def test_a_new_model_has_no_champion_and_promotion_moves_the_aliases(registry, key):
     assert registry.champion(key.pipeline) is None
-    old = registry.register(key.pipeline, *logged(registry, key), {})
+    old = registry.register(key.pipeline, *logged(registry, key), {}, "")
     assert registry.champion(key.pipeline) is None
     registry.promote(old, None)
     newer = key.model_copy(update={"run_id": "second"})
-    new = registry.register(key.pipeline, *logged(registry, newer), {})
-    registry.challenge(new, "better", {"challenger": 0.9})
+    new = registry.register(key.pipeline, *logged(registry, newer), {}, "")
+    registry.challenge(new, "better", {"holdout_mase_challenger": 0.9})
     registry.promote(new, old)
     champion = registry.champion(key.pipeline)
     assert champion is not None

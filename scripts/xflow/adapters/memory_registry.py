@@ -52,13 +52,15 @@ class MemoryRegistry:
         self.runs[run_id] |= {"metrics": metrics, "figures": figures, "documents": documents, "example": example}
         return run_id
 
-    def register(self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersionRef:
+    def register(
+        self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
+    ) -> ModelVersionRef:
         """Register a logged model once."""
         runs = self.versions.setdefault(name, [])
         if model_uri not in runs:
             runs.append(model_uri)
         version = str(runs.index(model_uri) + 1)
-        self.notes.setdefault((name, version), {}).update(tags)
+        self.notes.setdefault((name, version), {}).update(tags, description=description)
         return ModelVersionRef(name=name, version=version, mlflow_run_id=run_id)
 
     def champion(self, name: str) -> ModelVersionRef | None:

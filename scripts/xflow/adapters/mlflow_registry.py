@@ -1,5 +1,6 @@
 """Experiments, models and aliases in MLflow."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 RUN_KEY = "xflow.run_key"
 MODEL_URI = "xflow.model_uri"
+NOTE = "mlflow.note.content"  # what MLflow shows as the description
 REQUIREMENTS = (
     "xgboost",
     "ts-etna",
@@ -35,11 +37,21 @@ REQUIREMENTS = (
     "pydantic",
     "pyyaml",
 )
-HTTP = {
+CLIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a model must not depend on the folder that it was trained from
 }
+# These warn at every model about what is meant: a model that is a Python object, and pip without a pin.
+# On stderr that reads as an error in a task's log.
+CHATTER = ("mlflow.pyfunc", "mlflow.utils.environment")
+EXPERIMENT = "Trainings of the pipeline {name}: one run a training, one child run a candidate."
+MODEL = (
+    "Forecaster of the pipeline {name}. `champion` makes the predictions, `previous` did before it, "
+    "`challenger` was judged last."
+)
 
 
 class MlflowRegistry:
@@ -57,8 +69,10 @@ class MlflowRegistry:
     def __init__(self, uri: str, username: str, password: str) -> None:
         os.environ["MLFLOW_TRACKING_USERNAME"] = username
         os.environ["MLFLOW_TRACKING_PASSWORD"] = password
-        for name, value in HTTP.items():
+        for name, value in CLIENT.items():
             os.environ.setdefault(name, value)
+        for name in CHATTER:
+            logging.getLogger(name).setLevel(logging.ERROR)
         mlflow.set_tracking_uri(uri)
         self._uri = uri
         self._client = MlflowClient(uri)
@@ -125,13 +139,24 @@ class MlflowRegistry:
             self._client.set_terminated(run_id)
             return uri
 
-    def register(self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersionRef:
+    def register(
+        self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
+    ) -> ModelVersionRef:
         """Register a logged model once; a version that already belongs to the run is returned."""
         with _mapped(self._uri):
             found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
             if found:
                 return ModelVersionRef(name=name, version=str(found[0].version), mlflow_run_id=run_id)
-            version = mlflow.register_model(model_uri, name, tags=dict(tags))
+            self._registered_model(name)
+            version = self._client.create_model_version(
+                name,
+                model_uri,
+                run_id,
+                tags=dict(tags),
+                description=description,
+                await_creation_for=0,
+                model_id=model_uri.removeprefix("models:/"),
+            )
             return ModelVersionRef(name=name, version=str(version.version), mlflow_run_id=run_id)
 
     def champion(self, name: str) -> ModelVersionRef | None:
@@ -166,18 +191,27 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(version.name, "challenger", version.version)
             self._client.set_model_version_tag(version.name, version.version, "decision", reason)
             for name, figure in figures.items():
-                self._client.set_model_version_tag(version.name, version.version, f"holdout_{name}", f"{figure:.6g}")
+                self._client.set_model_version_tag(version.name, version.version, name, f"{figure:.6g}")
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(self._client.create_experiment(name))
+            # The kind opens the experiment's page on its runs instead of on language model traces.
+            tags = {"mlflow.experimentKind": "custom_model_development", NOTE: EXPERIMENT.format(name=name)}
+            return str(self._client.create_experiment(name, tags=tags))
         except RestException as error:  # another run made it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             return str(self._client.get_experiment_by_name(name).experiment_id)
+
+    def _registered_model(self, name: str) -> None:
+        try:
+            self._client.create_registered_model(name, description=MODEL.format(name=name))
+        except RestException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
     def _runs(self, experiment: str, condition: str) -> Sequence[Run]:
         return list(self._client.search_runs([experiment], condition, max_results=100))

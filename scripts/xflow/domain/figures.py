@@ -17,7 +17,12 @@ BLUE, ORANGE, GREY = "#1f6fb4", "#d9730d", "#6b7280"
 
 
 def forecast_against_actual(
-    history: Panel, actual: np.ndarray, forecast: "Forecast", levels: tuple[float, ...], errors: np.ndarray
+    history: Panel,
+    actual: np.ndarray,
+    forecast: "Forecast",
+    levels: tuple[float, ...],
+    errors: np.ndarray,
+    metric: str,
 ) -> "Figure":
     """Draw six series, from the best to the worst forecast, with their intervals.
 
@@ -33,6 +38,8 @@ def forecast_against_actual(
         Nominal coverages of the intervals, in the order of ``forecast.bounds``.
     errors
         Error of each series, shape (n,); it orders the series.
+    metric
+        Name of that error.
     """
     order = np.argsort(np.where(np.isfinite(errors), errors, np.inf), kind="stable")
     scored = order[: max(int(np.isfinite(errors).sum()), 1)]
@@ -49,7 +56,7 @@ def forecast_against_actual(
         ax.plot(times, past, color=GREY, lw=1, label="history")
         ax.plot(future, actual[i], color="black", lw=1.2, label="actual")
         ax.plot(future, forecast.mean[i], color=BLUE, lw=1.4, label="forecast")
-        ax.set_title(f"{history.ids[i]}   error {errors[i]:.2f}", fontsize=9, loc="left")
+        ax.set_title(f"{history.ids[i]}   {metric} {errors[i]:.2f}", fontsize=9, loc="left")
         ax.tick_params(labelsize=7)
         ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
     axes[0].legend(fontsize=7, frameon=False)
@@ -57,7 +64,9 @@ def forecast_against_actual(
     return figure
 
 
-def error_by_horizon(actual: np.ndarray, forecast: np.ndarray, floor: np.ndarray, scale: np.ndarray) -> "Figure":
+def error_by_horizon(
+    actual: np.ndarray, forecast: np.ndarray, floor: np.ndarray, scale: np.ndarray, floor_name: str
+) -> "Figure":
     """Draw the scaled absolute error of model and floor, averaged over the series, by step.
 
     All arrays have shape (n, horizon), `scale` has shape (n,): each series' in-sample seasonal
@@ -65,7 +74,7 @@ def error_by_horizon(actual: np.ndarray, forecast: np.ndarray, floor: np.ndarray
     """
     figure, (ax,) = _grid(1, size=(8, 4))
     steps = np.arange(1, actual.shape[1] + 1)
-    for values, name, colour in ((floor, "floor: seasonal naive", GREY), (forecast, "model", BLUE)):
+    for values, name, colour in ((floor, f"floor: {floor_name}", GREY), (forecast, "model", BLUE)):
         ax.plot(
             steps, np.nanmean(np.abs(actual - values) / scale[:, None], axis=0), label=name, color=colour, marker="."
         )
@@ -83,7 +92,9 @@ def residuals(actual: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> "F
     limit = max(float(np.quantile(np.abs(shown), 0.99)), 1e-9)
     left.hist(np.clip(shown, -limit, limit), bins=60, color=BLUE)
     left.axvline(0, color="black", lw=0.8)
-    left.set(xlabel="(actual - forecast) / scale", ylabel="holdout values", title="Scaled residuals")
+    left.set(
+        xlabel="(actual - forecast) / scale", ylabel="holdout values", title="Scaled residuals (outer bars: all beyond)"
+    )
     steps = np.arange(1, actual.shape[1] + 1)
     low, middle, high = np.nanquantile(scaled, [0.1, 0.5, 0.9], axis=0)
     right.fill_between(steps, low, high, color=BLUE, alpha=0.25, lw=0, label="10 % to 90 %")

@@ -23,7 +23,7 @@ def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> 
         Error of each holdout series, shape (n,), in the same order, lower is better. NaN marks a
         series that cannot be scored and is left out of both. `champion` is None when there is none.
     metric
-        Name of the error, for the reason.
+        Name of the error, for the reason and the names of the figures.
 
     Returns
     -------
@@ -38,14 +38,19 @@ def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> 
     """
     if champion is None:
         score = float(np.nanmean(challenger))
-        return Decision(True, f"first model: holdout {metric} {score:.4f}", {"challenger": score})
+        return Decision(True, f"first model: holdout {metric} {score:.4f}", {f"holdout_{metric}_challenger": score})
     if champion.shape != challenger.shape:
         raise ValueError(f"champion scored {champion.shape} series, challenger {challenger.shape}")
     both = np.isfinite(champion) & np.isfinite(challenger)
     if not both.any():
         raise ValueError("no holdout series was scored by both models")
     old, new = float(champion[both].mean()), float(challenger[both].mean())
-    figures = {"champion": old, "challenger": new, "difference": new - old, "series": float(both.sum())}
+    figures = {
+        f"holdout_{metric}_champion": old,
+        f"holdout_{metric}_challenger": new,
+        f"holdout_{metric}_difference": new - old,
+        "holdout_series": float(both.sum()),
+    }
     compared = f"holdout {metric} {new:.4f} against the champion's {old:.4f} on {both.sum()} series"
     if new < old:
         return Decision(True, f"better: {compared}", figures)

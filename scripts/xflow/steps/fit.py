@@ -60,7 +60,7 @@ def fit(
             "pipeline": pipeline.model_dump(mode="json"),
         },
     )
-    return FittedModel(mlflow_run_id=run_id, model_uri=uri, metrics=metrics)
+    return FittedModel(mlflow_run_id=run_id, model_uri=uri, metrics=metrics, weights=weights)
 
 
 def _metrics(
@@ -90,9 +90,9 @@ def _figures(
     chosen = {member.name for member in selection.members}
     return {
         "forecast_against_actual": figures.forecast_against_actual(
-            data.history, data.actual, made, model.levels, errors
+            data.history, data.actual, made, model.levels, errors, model.metric
         ),
-        "error_by_horizon": figures.error_by_horizon(data.actual, made.mean, naive, scale),
+        "error_by_horizon": figures.error_by_horizon(data.actual, made.mean, naive, scale, selection.floor.name),
         "residuals": figures.residuals(data.actual, made.mean, scale),
         "candidates": figures.candidate_scores(
             selection.scores, chosen, selection.floor.name, selection.score, model.metric

@@ -22,7 +22,9 @@ def register(
         "feature_set": plan.feature_set.id,
         "git_commit": git_commit,
     }
-    version = registry.register(pipeline.name, fitted.mlflow_run_id, fitted.model_uri, tags)
+    version = registry.register(
+        pipeline.name, fitted.mlflow_run_id, fitted.model_uri, tags, _description(pipeline, plan, fitted)
+    )
     return version.model_copy(update={"metrics": fitted.metrics})
 
 
@@ -69,6 +71,21 @@ def judge_and_promote(
         promoted=promoted,
         reason=reason,
         figures=figures,
+    )
+
+
+def _description(pipeline: Pipeline, plan: FoldPlan, fitted: FittedModel) -> str:
+    """Return what a version is and how good, as Markdown for the registry's page."""
+    model, series = pipeline.model, plan.feature_set.series
+    members = ", ".join(f"{name} {weight:.0%}" for name, weight in fitted.weights.items())
+    figures = [
+        f"- {part} {model.metric}: {fitted.metrics.get(f'{part}_{model.metric}', np.nan):.4f} "
+        f"(floor {model.floor}: {fitted.metrics.get(f'{part}_{model.metric}_floor', np.nan):.4f})"
+        for part in ("backtest", "holdout")
+    ]
+    steps = f"{plan.horizon} steps of frequency {pipeline.contract.frequency}"
+    return "\n".join(
+        [f"{members}; {steps}, fitted on {series} series without their last {plan.horizon} values", "", *figures]
     )
 
 

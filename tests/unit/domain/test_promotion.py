@@ -13,7 +13,7 @@ errors = st.lists(st.floats(0, 1e6), min_size=1, max_size=20)
 def test_first_model_is_promoted():
     decision = decide(None, np.array([1.0, 3.0]), "mase")
     assert decision.promote
-    assert decision.figures["challenger"] == 2.0
+    assert decision.figures["holdout_mase_challenger"] == 2.0
 
 
 def test_lower_mean_error_is_promoted_and_the_reason_has_the_figures():
@@ -37,7 +37,7 @@ def test_swapping_the_two_never_promotes_both(pair):
 def test_series_that_one_model_could_not_score_count_for_neither():
     decision = decide(np.array([1.0, np.nan]), np.array([0.5, 99.0]), "mase")
     assert decision.promote
-    assert decision.figures["series"] == 1
+    assert decision.figures["holdout_series"] == 1
 
 
 def test_nothing_in_common_is_refused():
