@@ -38,6 +38,7 @@ GPU = {"pool": "gpu", "queue": "gpu"}
 
 TASK_DEFAULTS = {
     "owner": "xflow",
+    "show_return_value_in_logs": False,  # a task logs what matters; the whole is in its XCom
     "retries": 3,
     "retry_delay": timedelta(seconds=15),
     "retry_exponential_backoff": 2.0,
@@ -76,14 +77,14 @@ def params(pipeline: Pipeline, kind: Kind) -> dict[str, Param]:
             type=["null", "string"],
             pattern=r"^s3://[^/\s]+/\S+$",
             title="Input URI",
-            description_md=f"`s3://` URI of a parquet object, or of a prefix ending in `/`. Empty: `{usual}`.",
+            description_md=f"s3:// URI of a parquet object, or of a prefix ending in /. Empty: {usual}",
         ),
         "as_of": Param(
             None,
             type=["null", "string"],
             pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$",
             title="As of",
-            description_md="Newest timestamp that may be used, as `2026-10-31` or `2026-10-31T23:00:00`. "
+            description_md="Newest timestamp that may be used, as 2026-10-31 or 2026-10-31T23:00:00. "
             "Empty: the newest of the input.",
         ),
         "horizon": Param(
@@ -92,7 +93,7 @@ def params(pipeline: Pipeline, kind: Kind) -> dict[str, Param]:
             minimum=1,
             maximum=10_000,
             title="Horizon",
-            description_md=f"Steps of frequency `{pipeline.contract.frequency}` to forecast.",
+            description_md=f"Steps to forecast, each of frequency {pipeline.contract.frequency}.",
         ),
     }
 

@@ -53,7 +53,8 @@ def train(
         promotion = steps.call("judge and promote", run.promote, plan, version)
     _print_rows(checked)
     _print("Backtest", {**selection["scores"], "selected model": selection["score"]}, selection["metric"])
-    _print("Holdout", fitted["metrics"], "figure")
+    holdout = {name: value for name, value in fitted["metrics"].items() if name.startswith("holdout_")}
+    _print("Holdout", holdout, "figure")
     verdict = "promoted" if promotion["promoted"] else "not promoted"
     typer.echo(f"{promotion['name']} version {promotion['version']} {verdict}: {promotion['reason']}")
 
