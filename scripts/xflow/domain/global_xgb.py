@@ -16,7 +16,7 @@ from xflow.errors import ConfigInvalid, ModelIncompatible
 if TYPE_CHECKING:
     import xgboost
 
-FORECAST_ROWS = 500_000
+FORECAST_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
