@@ -181,7 +181,9 @@ def results(settings: Settings, airflow_url: str, run_id: str) -> Table:
     table.add_row("champion", f"version {champion}; the predictions are by version {predicted['model_version']}")
     table.add_row("predictions", predicted["output_uri"])
     table.add_row("Airflow", f"{airflow_url}/dags/{PIPELINE}_train")
-    table.add_row("MLflow", f"{settings.mlflow_uri}/#/models/{PIPELINE}/versions/{champion}")
+    # Without the workflow, MLflow opens the menus of its language model side.
+    page = f"{settings.mlflow_uri}/#/models/{PIPELINE}/versions/{champion}?workflowType=machine_learning"
+    table.add_row("MLflow", page)
     return table
 
 

@@ -198,9 +198,7 @@ class MlflowRegistry:
         if found is not None:
             return str(found.experiment_id)
         try:
-            # The kind opens the experiment's page on its runs instead of on language model traces.
-            tags = {"mlflow.experimentKind": "custom_model_development", NOTE: EXPERIMENT.format(name=name)}
-            return str(self._client.create_experiment(name, tags=tags))
+            return str(self._client.create_experiment(name, tags={NOTE: EXPERIMENT.format(name=name)}))
         except RestException as error:  # another run made it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
