@@ -103,7 +103,7 @@ def train(pipeline: Pipeline, panel: Panel) -> tuple[Forecaster, Forecaster]:
         print(f"  {candidate.name:16} backtest {model.metric} {found.score:.4f}  {seconds:6.1f} s  {found.params}")
     oof = {name: found.oof for name, found in tuned.items()}
     weights, score = ensemble.select(oof, panel, folds, model.metric, model.seasonality)
-    chosen = ", ".join(f"{weight:.1f} {name}" for name, weight in weights.items())
+    chosen = ", ".join(f"{weight:.2f} {name}" for name, weight in weights.items())
     print(f"  selected         backtest {model.metric} {score:.4f}  = {chosen}")
     kinds = {candidate.name: candidate.kind for candidate in model.candidates}
 
