@@ -63,14 +63,14 @@ class Checksum:
 
 def pack(block: SeriesBlock) -> Packed:
     """Return a series with its numbers as little-endian float64, row by row."""
-    values, exogenous = block.values, block.exogenous
+    exogenous = block.exogenous
     return Packed(
         block.series_id.encode(),
         int(block.start),
         exogenous.shape[1],
         int(block.origin_row_id),
-        values.astype(FLOAT, copy=False).tobytes(),
-        exogenous.astype(FLOAT, copy=False).tobytes(),
+        block.values.astype(FLOAT, copy=False).tobytes(),
+        exogenous.astype(FLOAT, copy=False).tobytes() if exogenous.size else b"",
     )
 
 
