@@ -12,6 +12,7 @@
         ├── InputUnreadable       not parquet, or columns are absent or of the wrong type
         ├── ContractViolated      too large a share of the rows or series was rejected
         ├── FeatureSetMissing     a feature set is absent, not ready or damaged
+        ├── ForecastNotFinite     a model forecast NaN or infinity
         ├── FloorNotBeaten        no candidate beats the floor in the backtest
         ├── ModelMissing          no such model, version or run in the registry
         │   └── ChampionMissing   no model carries the champion alias
@@ -60,6 +61,10 @@ class ContractViolated(Permanent):
 
 class FeatureSetMissing(Permanent):
     """The feature set is absent, not marked ready, or does not match its checksum."""
+
+
+class ForecastNotFinite(Permanent):
+    """A model forecast NaN or infinity."""
 
 
 class FloorNotBeaten(Permanent):

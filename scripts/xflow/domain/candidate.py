@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from xflow.domain.panel import Panel
-from xflow.errors import ConfigInvalid
+from xflow.errors import ConfigInvalid, ForecastNotFinite
 
 
 class Candidate(Protocol):
@@ -57,3 +57,26 @@ def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> C
     except TypeError as error:
         raise ConfigInvalid(f"candidate of kind {kind}: {error}") from error
     raise ConfigInvalid(f"candidate kind {kind!r} is not one of {', '.join(sorted([*MODELS, 'global_xgb']))}")
+
+
+def check_finite(forecast: np.ndarray, panel: Panel, model: str) -> None:
+    """Refuse a forecast with NaN or infinity: left out of a mean error, it would make its model look better.
+
+    Parameters
+    ----------
+    forecast
+        Shape (n, horizon), one row a series of `panel`.
+    model
+        Its name, for the message.
+
+    Raises
+    ------
+    ForecastNotFinite
+        The message names some of the series.
+    """
+    broken = panel.ids[~np.isfinite(forecast).all(axis=1)]
+    if len(broken):
+        raise ForecastNotFinite(
+            f"{model}: no finite forecast for {len(broken)} of {panel.n_series} series, such as {list(broken[:5])}. "
+            "Look at their values, or take the candidate out of the pipeline."
+        )

@@ -19,6 +19,9 @@ from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, R
 
 _EARLIEST, _LATEST = (int(np.datetime64(day, "s").astype(np.int64)) for day in ("1678-01-01", "2262-01-01"))
 
+LARGEST = 1e100
+"""Largest absolute value: sums of squares of as many as there can be stay finite."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -97,6 +100,7 @@ class ContractChecker:
         null: Flags = batch.column(VALUE).is_null().to_numpy(zero_copy_only=False)
         values = _floats(batch, VALUE)
         _mark(codes, ~np.isfinite(values) & ~null, Rule.VALUE_NOT_FINITE)
+        _mark(codes, np.abs(values) > LARGEST, Rule.VALUE_TOO_LARGE)
         content = values.view(np.uint64)
         for name in self._exogenous:
             column = _floats(batch, name)

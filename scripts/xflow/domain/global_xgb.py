@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from xflow.domain.candidate import Setting
+from xflow.domain.candidate import Setting, check_finite
 from xflow.domain.lag_features import LagFeatures, Rows
 from xflow.domain.panel import Panel
 from xflow.domain.windows import Windows
@@ -71,7 +71,7 @@ class GlobalXGB:
         Raises
         ------
         ConfigInvalid
-            No series has a value after its first season.
+            No series has a value after its first season, or none differs from its season before.
         """
         import xgboost
 
@@ -106,6 +106,7 @@ class GlobalXGB:
                 np.tile(np.arange(1, horizon + 1), len(series)),
             )
             made[series] = self._predict(panel, windows, rows).reshape(len(series), horizon)
+        check_finite(made, panel, "global_xgb")
         return made
 
     def feature_names(self, panel: Panel) -> list[str]:
@@ -145,6 +146,8 @@ class GlobalXGB:
         season = self.setting.seasonality
         scale = windows.mean_change(rows.series, rows.origin, rows.origin + 1 - season, season)
         rows, scale = rows.where(scale > 0), scale[scale > 0]
+        if not len(scale):
+            raise ConfigInvalid("global_xgb: every series repeats its first season: there is nothing to learn")
         described = self._features.describe(panel, windows, rows)
         target = windows.value(rows.series, rows.origin + rows.step) - described.base
         level = np.where(described.level > 0, described.level, scale)

@@ -21,6 +21,7 @@ class Rule(IntEnum):
     VALUE_MISSING = 10
     GAP_TOO_LONG = 11
     SERIES_TOO_SHORT = 12
+    VALUE_TOO_LARGE = 13
 
     @property
     def label(self) -> str:
@@ -33,6 +34,7 @@ COLUMN = {
     Rule.SERIES_ID_NUL: SERIES_ID,
     Rule.VALUE_NOT_FINITE: VALUE,
     Rule.VALUE_MISSING: VALUE,
+    Rule.VALUE_TOO_LARGE: VALUE,
 }
 """The column that a rule is about, where that is neither the timestamp nor an exogenous column."""
 
@@ -45,6 +47,7 @@ ADVICE = {
     "in UTC when they carry a zone",
     Rule.VALUE_NOT_FINITE: "leave out rows whose value is NaN or infinite",
     Rule.EXOGENOUS_NOT_FINITE: "fill null, NaN and infinite exogenous values",
+    Rule.VALUE_TOO_LARGE: "values lie within 1e100 of 0; look for a wrong unit or a stand-in for a missing value",
     Rule.DUPLICATE: "write each row once; the first copy was accepted",
     Rule.CONFLICT: "one series has different values at one timestamp: keep the right one",
     Rule.VALUE_MISSING: "only rows after a series' last value may have a null value, and only with exogenous columns",

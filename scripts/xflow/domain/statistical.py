@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from xflow.domain.candidate import check_finite
 from xflow.domain.panel import Panel
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ class LocalModel:
             for first in range(0, len(by_length), CHUNK):
                 chunk = by_length[first : first + CHUNK]
                 made[chunk] = self._chunk(panel.select(chunk), build(), horizon)
-        if not np.isfinite(made).all():
-            broken = panel.ids[~np.isfinite(made).all(axis=1)]
-            raise ValueError(f"{self.kind}: no finite forecast for {len(broken)} series, such as {list(broken[:5])}")
+        check_finite(made, panel, self.kind)
         return made
 
     def _chunk(self, panel: Panel, model: Any, horizon: int) -> np.ndarray:

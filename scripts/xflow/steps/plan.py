@@ -3,6 +3,7 @@
 import hashlib
 
 from xflow.domain.backtest import plan_folds
+from xflow.domain.intervals import series_scale
 from xflow.domain.panel import Panel
 from xflow.errors import ContractViolated
 from xflow.pipeline import Pipeline
@@ -22,7 +23,7 @@ def plan(
     Raises
     ------
     ContractViolated
-        A series is too short to give up a holdout, or none is long enough for a fold.
+        A series is too short to give up a holdout, none is long enough for a fold, or none varies.
     """
     panel, _ = read_panel(feature_store, features)
     min_train = pipeline.model.min_train or 2 * pipeline.model.seasonality + 1
@@ -32,6 +33,12 @@ def plan(
             f"{pipeline.name}: {len(short)} of {panel.n_series} series are shorter than the horizon of {horizon} and "
             f"{min_train} steps to train on: {', '.join(short[:5])}. Raise contract.min_length to "
             f"{horizon + min_train}, or lower the horizon."
+        )
+    if not series_scale(panel.head(horizon), pipeline.model.seasonality).any():
+        raise ContractViolated(
+            f"{pipeline.name}: all {panel.n_series} series are constant, or repeat one season of "
+            f"{pipeline.model.seasonality} steps, before the last {horizon} values: there is nothing to learn and no "
+            "error to scale by. Bring series that vary, or correct model.seasonality."
         )
     try:
         folds = plan_folds(panel.head(horizon).lengths, horizon, pipeline.model.folds, min_train)

@@ -57,6 +57,8 @@ OK = Rule.ACCEPTED
         (("a", "2020-02-01", NAN), Rule.VALUE_NOT_FINITE),
         (("a", "2020-02-01", INF), Rule.VALUE_NOT_FINITE),
         (("a", "2020-02-01", -INF), Rule.VALUE_NOT_FINITE),
+        (("a", "2020-02-01", 1.1e100), Rule.VALUE_TOO_LARGE),
+        (("a", "2020-02-01", -1.1e100), Rule.VALUE_TOO_LARGE),
         ((None, None, NAN), Rule.SERIES_ID_MISSING),
     ],
 )

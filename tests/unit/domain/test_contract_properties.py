@@ -67,7 +67,7 @@ def test_accepted_rows_are_unique_finite_and_named(rows, cut, limits):
     verdict = judge(rows, cut, **limits)
     kept = [row for row, code in zip(rows, verdict.codes) if code == Rule.ACCEPTED]
     assert all(row[0] and row[1] is not None for row in kept)
-    assert all(row[2] is None or np.isfinite(row[2]) for row in kept)
+    assert all(row[2] is None or abs(row[2]) <= 1e100 for row in kept)
     assert limits["exogenous"] or all(row[2] is not None for row in kept)
     assert len({(row[0], np.datetime64(row[1], "us")) for row in kept}) == len(kept)
 
@@ -87,7 +87,7 @@ def clean(draw):
         start = np.datetime64("2019-01", "M").astype(FREQUENCIES[frequency]) + draw(st.integers(-500, 500))
         length, ahead = draw(st.integers(3, 8)), draw(st.integers(0, 3))
         for t in range(length + ahead):
-            value = draw(st.floats(allow_nan=False, allow_infinity=False)) if t < length else None
+            value = draw(st.floats(-1e100, 1e100)) if t < length else None
             rows.append((name, start + t, value, 1.0))
     return draw(st.permutations(rows)), frequency
 

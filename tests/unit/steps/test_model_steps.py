@@ -219,3 +219,11 @@ def test_an_unknown_parameter_is_named(world):
     config = pipeline(candidates=[NAIVE, XGB | {"params": {"tree": 4}}])
     with pytest.raises(ConfigInvalid, match="tree"):
         train(world, config)
+
+
+@pytest.mark.parametrize("values", [np.full(60, 5.0), np.tile(np.arange(12.0), 5)], ids=["constant", "one season"])
+def test_series_that_never_change_are_refused_before_anything_is_tuned(world, values):
+    same = [SeriesBlock(f"s{i}", 500, values, np.zeros((60, 0)), i) for i in range(3)]
+    world.set = world.features.write(key("train", "flat"), {"frequency": "M", "exogenous": ""}, same)
+    with pytest.raises(ContractViolated, match="nothing to learn"):
+        train(world, pipeline(), "flat")
