@@ -14,7 +14,7 @@ class Decision:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> Decision:
+def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str, absent: str = "first model") -> Decision:
     """Decide whether the challenger becomes the champion.
 
     Parameters
@@ -24,6 +24,8 @@ def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> 
         series that cannot be scored and is left out of both. `champion` is None when there is none.
     metric
         Name of the error, for the reason and the names of the figures.
+    absent
+        Why `champion` is None, for the reason.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def decide(champion: np.ndarray | None, challenger: np.ndarray, metric: str) -> 
     """
     if champion is None:
         score = float(np.nanmean(challenger))
-        return Decision(True, f"first model: holdout {metric} {score:.4f}", {f"holdout_{metric}_challenger": score})
+        return Decision(True, f"{absent}: holdout {metric} {score:.4f}", {f"holdout_{metric}_challenger": score})
     if champion.shape != challenger.shape:
         raise ValueError(f"champion scored {champion.shape} series, challenger {challenger.shape}")
     both = np.isfinite(champion) & np.isfinite(challenger)

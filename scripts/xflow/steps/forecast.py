@@ -18,6 +18,7 @@ from xflow.pipeline import Pipeline
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
 from xflow.refs import CheckedInput, FeatureSetRef, ModelVersionRef, ObjectRef, PredictionRef, RunKey
 from xflow.schema import MANIFEST, MANIFEST_SCHEMA_VERSION, bound_names, prediction_schema
+from xflow.steps.champion import mismatch
 from xflow.steps.read_panel import read_panel
 
 SERIES_A_CHUNK = 2_000
@@ -101,12 +102,9 @@ def forecast(
 
 
 def _check_compatible(model: Forecaster, version: ModelVersionRef, pipeline: Pipeline) -> None:
-    wanted = (pipeline.contract.frequency, pipeline.input.exogenous, pipeline.model.levels)
-    found = (model.freq, tuple(model.exogenous), tuple(model.levels))
-    if wanted != found:
+    if found := mismatch(model, pipeline):
         raise ModelIncompatible(
-            f"{version.name} version {version.version} was trained for frequency, exogenous columns and levels "
-            f"{found}, the pipeline now says {wanted}. Train again: {pipeline.name}_train."
+            f"{version.name} version {version.version} was {found}. Train again: {pipeline.name}_train."
         )
 
 

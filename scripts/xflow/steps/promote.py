@@ -6,9 +6,11 @@ from xflow.domain import promotion
 from xflow.domain.forecaster import Forecaster
 from xflow.domain.metrics import per_series
 from xflow.domain.panel import Panel
+from xflow.errors import ForecastNotFinite
 from xflow.pipeline import Pipeline
 from xflow.ports import FeatureStore, Mart, ModelRegistry
 from xflow.refs import FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey
+from xflow.steps.champion import mismatch
 from xflow.steps.read_panel import read_panel
 
 
@@ -41,6 +43,8 @@ def judge_and_promote(
     """Score champion and challenger on the plan's holdout, and promote by `promotion.decide`.
 
     Both models are loaded as registered and forecast the same holdout steps from the same history.
+    A champion that the pipeline's file has left behind, or that cannot forecast this input, gives way
+    to the challenger: predictions would fail with it, and no training could ever replace it.
     A version that is already the champion stays it: a repeated run changes nothing.
     """
     champion = registry.champion(pipeline.name)
@@ -48,9 +52,9 @@ def judge_and_promote(
         reason, promoted, figures = "this version is the champion already", True, dict[str, float]()
     else:
         panel, _ = read_panel(feature_store, plan.feature_set)
-        old = None if champion is None else _errors(registry.load(champion), panel, plan.horizon, pipeline)
         new = _errors(registry.load(version), panel, plan.horizon, pipeline)
-        decision = promotion.decide(old, new, pipeline.model.metric)
+        old, absent = _champion_errors(champion, panel, plan.horizon, pipeline, registry)
+        decision = promotion.decide(old, new, pipeline.model.metric, absent)
         reason, promoted, figures = decision.reason, decision.promote, decision.figures
         registry.challenge(version, reason, figures)
         if promoted:
@@ -87,6 +91,22 @@ def _description(pipeline: Pipeline, plan: FoldPlan, fitted: FittedModel) -> str
     return "\n".join(
         [f"{members}; {steps}, fitted on {series} series without their last {plan.horizon} values", "", *figures]
     )
+
+
+def _champion_errors(
+    champion: ModelVersionRef | None, panel: Panel, horizon: int, pipeline: Pipeline, registry: ModelRegistry
+) -> tuple[np.ndarray | None, str]:
+    """Return the champion's errors, or None, and why there is none to compare with."""
+    if champion is None:
+        return None, "first model"
+    model = registry.load(champion)
+    left_behind = mismatch(model, pipeline)
+    if left_behind is None:
+        try:
+            return _errors(model, panel, horizon, pipeline), ""
+        except ForecastNotFinite as error:
+            left_behind = str(error)
+    return None, f"replaces version {champion.version}, which cannot serve any more ({left_behind})"
 
 
 def _errors(model: Forecaster, panel: Panel, horizon: int, pipeline: Pipeline) -> np.ndarray:

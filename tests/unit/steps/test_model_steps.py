@@ -210,6 +210,16 @@ def test_a_champion_for_other_levels_is_refused(world):
         predict(world, pipeline(levels=[0.5]))
 
 
+def test_a_champion_that_the_pipeline_left_behind_gives_way_to_a_new_model(world):
+    train(world, pipeline())
+    changed = pipeline(levels=[0.5])
+    _, _, judged = train(world, changed, "two")
+    assert (judged.promoted, judged.champion) == (True, "2")
+    assert "replaces version 1" in judged.reason
+    made, _ = predict(world, changed)
+    assert made.model_version == "2"
+
+
 def test_series_too_short_for_the_horizon_are_named(world):
     with pytest.raises(ContractViolated, match="s0"):
         plan(pipeline(), world.set, 48, 2, feature_store=world.features)
