@@ -1,0 +1,10 @@
+"""Report a wrong pipeline file as an import error of Airflow.
+
+The files that make the DAGs leave a wrong pipeline out, so that one mistake does not take the DAGs
+of all other pipelines away. This one holds no DAG: it reads every file and fails on a wrong one.
+"""
+
+from xflow.pipeline import load_all
+from xflow.settings import pipelines_folder
+
+load_all(pipelines_folder())
