@@ -31,8 +31,9 @@ def plan(
     if len(short):
         raise ContractViolated(
             f"{pipeline.name}: {len(short)} of {panel.n_series} series are shorter than the horizon of {horizon} and "
-            f"{min_train} steps to train on: {', '.join(short[:5])}. Raise contract.min_length to "
-            f"{horizon + min_train}, or lower the horizon."
+            f"{min_train} steps to train on (model.min_train; two seasons and one when not set): "
+            f"{', '.join(short[:5])}. Raise contract.min_length to {horizon + min_train} so that they are rejected, "
+            f"or set a smaller model.min_train or horizon."
         )
     if not series_scale(panel.head(horizon), pipeline.model.seasonality).any():
         raise ContractViolated(
@@ -40,10 +41,15 @@ def plan(
             f"{pipeline.model.seasonality} steps, before the last {horizon} values: there is nothing to learn and no "
             "error to scale by. Bring series that vary, or correct model.seasonality."
         )
+    history = panel.head(horizon).lengths
     try:
-        folds = plan_folds(panel.head(horizon).lengths, horizon, pipeline.model.folds, min_train)
+        folds = plan_folds(history, horizon, pipeline.model.folds, min_train)
     except ValueError as error:
-        raise ContractViolated(f"{pipeline.name}: {error}") from error
+        raise ContractViolated(
+            f"{pipeline.name}: no series is long enough for a backtest: the longest has {history.max()} values before "
+            f"its holdout of {horizon}, one fold needs {min_train} to train on (model.min_train; two seasons and one "
+            f"when not set) and {horizon} to forecast. Bring more history, or set a smaller model.min_train or horizon."
+        ) from error
     return FoldPlan(
         feature_set=features,
         horizon=horizon,
