@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -150,7 +151,7 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except XflowError as error:
-        console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False, markup=True)
+        console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

@@ -5,7 +5,8 @@
     XflowError
     ├── Retryable                 the same call may succeed later
     │   ├── ServiceUnavailable    a store or server did not answer
-    │   └── InputChanged          an input object was replaced while the run read it
+    │   ├── InputChanged          an input object was replaced while the run read it
+    │   └── DiskFull              no space left for local copies
     └── Permanent                 the same call fails again until somebody acts
         ├── ConfigInvalid         a pipeline's YAML, a parameter or a setting is wrong
         ├── InputMissing          no such object, or an empty one
@@ -37,6 +38,10 @@ class ServiceUnavailable(Retryable):
 
 class InputChanged(Retryable):
     """An input object was replaced between two reads of one run."""
+
+
+class DiskFull(Retryable):
+    """No space is left on this machine for local copies of objects."""
 
 
 class Permanent(XflowError):

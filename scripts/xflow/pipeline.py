@@ -2,13 +2,15 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER, RESERVED
 from xflow.errors import ConfigInvalid
+
+FREQUENCY = r"^([1-9]\d*)?(min|h|D|M|W(-(MON|TUE|WED|THU|FRI|SAT|SUN))?|[QY](-[A-Z]{3})?)$"
 
 
 class _Section(BaseModel):
@@ -46,6 +48,14 @@ class Input(_Section):
             )
         return names
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "Input":
+        names = [self.columns.series_id, self.columns.timestamp, self.columns.value, *self.exogenous]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: one column cannot be two of columns and exogenous")
+        return self
+
 
 class Contract(_Section):
     """What a row and a series must fulfil.
@@ -63,7 +73,7 @@ class Contract(_Section):
         Largest share of rejected rows, 0 to 1, that a run tolerates.
     """
 
-    frequency: str
+    frequency: str = Field(pattern=FREQUENCY)
     min_length: int = Field(default=3, ge=3)
     max_gap: int = Field(default=0, ge=0)
     max_rejected: float = Field(default=0.05, ge=0, le=1)
@@ -72,10 +82,10 @@ class Contract(_Section):
 class Candidate(_Section):
     """A model to tune: fixed `params`, and a `search` space of ``name: [low, high]`` or choices."""
 
-    name: str
-    kind: str
+    name: str = Field(pattern=IDENTIFIER.pattern)
+    kind: Literal["seasonal_naive", "theta", "ets", "arima", "global_xgb"]
     params: dict[str, Any] = {}
-    search: dict[str, Any] = {}
+    search: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
 class Model(_Section):

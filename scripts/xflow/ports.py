@@ -138,7 +138,11 @@ class ModelRegistry(Protocol):
     """Experiments, models and aliases in MLflow."""
 
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Return the id of the MLflow run that belongs to a run key, made when absent."""
+        """Return the id of the MLflow run that belongs to a run key, made when absent.
+
+        When a parameter differs from what the run was opened with, the key gets a new run: the model of the
+        old one is of other data or of another configuration.
+        """
 
     def log_candidate(
         self,

@@ -4,9 +4,11 @@ Every step takes and returns plain JSON values, so that a DAG task and the comma
 same methods. Heavy packages are imported by the step that needs them.
 """
 
+import errno
 import json
 import logging
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from xflow import refs
-from xflow.errors import ConfigInvalid, XflowError
+from xflow.errors import ConfigInvalid, DiskFull, XflowError
 from xflow.pipeline import Pipeline
 from xflow.settings import REPOSITORY, Settings
 
@@ -245,9 +247,12 @@ class Runner:
         started = time.monotonic()
         try:
             yield
-        except Exception as error:
+        except Exception as raised:
+            error = _explained(raised)
             self._note_failure(name, error)
-            raise
+            if error is raised:
+                raise
+            raise error from raised
         log.info("%s: %s took %.3f s", self.key, name, time.monotonic() - started)
 
     def _note_failure(self, name: str, error: Exception) -> None:
@@ -255,6 +260,14 @@ class Runner:
             self.mart.note_run(self.key, {"state": "failed", "message": f"{name}: {type(error).__name__}: {error}"})
         except XflowError as unreachable:  # the step's own error is what must be seen
             log.warning("%s: the failure of %s could not be noted in the ledger: %s", self.key, name, unreachable)
+
+
+def _explained(error: Exception) -> Exception:
+    """Return what an error means to a run: a full disk may show in any step that keeps local copies."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = tempfile.gettempdir()
+        return DiskFull(f"{folder}: {error.strerror}. Free space there, or set TMPDIR to another folder.")
+    return error
 
 
 @cache

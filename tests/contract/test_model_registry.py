@@ -43,6 +43,20 @@ def test_a_run_key_has_one_run(registry, key):
     assert registry.open_run(key, {"a": 1}, {}) == registry.open_run(key, {"a": 1}, {})
 
 
+def test_a_run_repeated_with_other_parameters_gets_a_model_and_a_version_of_its_own(registry, key):
+    first = registry.open_run(key, {"checksum": "one", "horizon": 6}, {})
+    second = registry.open_run(key, {"checksum": "two", "horizon": 6}, {})
+    assert second != first
+    assert registry.open_run(key, {}, {}) == second
+    assert registry._client.get_run(first).data.tags["xflow.replaced_run_key"] == str(key)
+
+
+def test_a_run_whose_opening_was_cut_short_gets_the_rest_of_its_parameters(registry, key):
+    run_id = registry.open_run(key, {"horizon": 6}, {})
+    assert registry.open_run(key, {"horizon": 6, "trials": 2}, {}) == run_id
+    assert registry._client.get_run(run_id).data.params == {"horizon": "6", "trials": "2"}
+
+
 def test_repeating_a_candidate_replaces_it(registry, key):
     run_id = registry.open_run(key, {}, {})
     for score in (2.0, 1.0):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -211,3 +212,12 @@ def test_every_driver_error_is_mapped(monkeypatch: pytest.MonkeyPatch, key: RunK
     monkeypatch.setattr(tarantool, "Connection", fail)
     with pytest.raises((Retryable, Permanent)):
         TarantoolFeatures("tarantool://u:p@127.0.0.1:1").purge(key.job, 1)
+
+
+@pytest.mark.parametrize("uri", ["tarantool://xflow:pa/ss@localhost:3301", "tarantool://xflow:pass@localhost:s3cret"])
+def test_a_wrong_uri_says_what_it_should_look_like_and_shows_no_password(uri):
+    with pytest.raises(ConfigInvalid, match="must look like") as caught:
+        TarantoolFeatures(uri)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "'pa'" not in shown
+    assert "s3cret" not in shown

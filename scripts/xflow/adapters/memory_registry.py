@@ -16,6 +16,7 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
+        self.current: dict[str, str] = {}
         self.candidates: dict[tuple[str, str], dict[str, Any]] = {}
         self.models: dict[str, bytes] = {}
         self.versions: dict[str, list[str]] = {}
@@ -23,9 +24,13 @@ class MemoryRegistry:
         self.notes: dict[tuple[str, str], dict[str, Any]] = {}
 
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Return the id of the run that belongs to a run key."""
-        self.runs.setdefault(str(key), {"params": dict(params), "tags": dict(tags)})
-        return str(key)
+        """Return the id of the run that belongs to a run key, a new one when `params` differ from the last time's."""
+        run_id = self.current.setdefault(str(key), str(key))
+        known = self.runs.get(run_id, {}).get("params", {})
+        if any(known.get(name, value) != value for name, value in params.items()):
+            run_id = self.current[str(key)] = f"{key}#{len(self.runs)}"
+        self.runs.setdefault(run_id, {"params": dict(params), "tags": dict(tags)})
+        return run_id
 
     def log_candidate(
         self,

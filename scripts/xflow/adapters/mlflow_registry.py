@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xflow.domain.forecaster import Forecaster
 
 RUN_KEY = "xflow.run_key"
+REPLACED = "xflow.replaced_run_key"  # on a run that was repeated with other data or parameters
 MODEL_URI = "xflow.model_uri"
 NOTE = "mlflow.note.content"  # what MLflow shows as the description
 REQUIREMENTS = (
@@ -78,15 +79,20 @@ class MlflowRegistry:
         self._client = MlflowClient(uri)
 
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Return the id of the MLflow run that belongs to a run key, made when absent."""
+        """Return the id of the run that belongs to a run key; see `xflow.ports.ModelRegistry`."""
+        wanted = {name: str(value) for name, value in params.items()}
         with _mapped(self._uri):
             experiment = self._experiment(key.pipeline)
             found = self._runs(experiment, f"tags.`{RUN_KEY}` = '{key}'")
-            if found:
-                return str(found[0].info.run_id)
-            run = self._client.create_run(experiment, run_name=key.slug, tags={RUN_KEY: str(key), **tags})
-            for name, value in params.items():
-                self._client.log_param(run.info.run_id, name, value)
+            run = found[0] if found else None
+            if run is not None and any(run.data.params.get(name, value) != value for name, value in wanted.items()):
+                self._client.set_tag(run.info.run_id, REPLACED, str(key))
+                self._client.delete_tag(run.info.run_id, RUN_KEY)
+                run = None
+            if run is None:
+                run = self._client.create_run(experiment, run_name=key.slug, tags={RUN_KEY: str(key), **tags})
+            for name in wanted.keys() - run.data.params.keys():
+                self._client.log_param(run.info.run_id, name, wanted[name])
             return str(run.info.run_id)
 
     def log_candidate(

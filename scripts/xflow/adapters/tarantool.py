@@ -44,10 +44,17 @@ class TarantoolFeatures:
 
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
-        if parts.scheme != "tarantool" or not parts.hostname or not parts.port:
-            raise ConfigInvalid("XFLOW_TARANTOOL_URI must look like tarantool://user:password@host:3301")
-        self._address = f"{parts.hostname}:{parts.port}"
-        self._host, self._port = parts.hostname, parts.port
+        try:
+            port = parts.port
+        except ValueError:  # its text may show the password
+            port = None
+        if parts.scheme != "tarantool" or not parts.hostname or not port:
+            raise ConfigInvalid(
+                "XFLOW_TARANTOOL_URI must look like tarantool://user:password@host:3301, "
+                "with %2F for a / in the password and so on"
+            )
+        self._address = f"{parts.hostname}:{port}"
+        self._host, self._port = parts.hostname, port
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
 
     def __repr__(self) -> str:

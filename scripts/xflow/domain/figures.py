@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from xflow.domain.forecaster import Forecast
 
+LONGEST_NAME = 40  # of a series, in a title
 BLUE, ORANGE, GREY = "#1f6fb4", "#d9730d", "#6b7280"
 
 
@@ -56,7 +57,9 @@ def forecast_against_actual(
         ax.plot(times, past, color=GREY, lw=1, label="history")
         ax.plot(future, actual[i], color="black", lw=1.2, label="actual")
         ax.plot(future, forecast.mean[i], color=BLUE, lw=1.4, label="forecast")
-        ax.set_title(f"{history.ids[i]}   {metric} {errors[i]:.2f}", fontsize=9, loc="left")
+        name = " ".join(str(history.ids[i])[:LONGEST_NAME].split())
+        # A series may be called anything: a $ in its name starts no formula.
+        ax.set_title(f"{name}   {metric} {errors[i]:.2f}", fontsize=9, loc="left", parse_math=False)
         ax.tick_params(labelsize=7)
         ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
     axes[0].legend(fontsize=7, frameon=False)

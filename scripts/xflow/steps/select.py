@@ -1,5 +1,6 @@
 """Choose the model's members by their out-of-fold forecasts, and hold them against the floor."""
 
+import hashlib
 import json
 
 from xflow.domain import ensemble
@@ -66,6 +67,8 @@ def _params(pipeline: Pipeline, plan: FoldPlan) -> dict[str, object]:
         "series": plan.feature_set.series,
         "values": plan.feature_set.rows,
         "feature_set": plan.feature_set.id,
+        "feature_checksum": plan.feature_set.checksum,
+        "configuration": hashlib.sha256(model.model_dump_json().encode()).hexdigest(),
         "holdout_hash": plan.holdout_hash,
         "candidates": json.dumps([candidate.name for candidate in model.candidates]),
     }

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -133,6 +134,15 @@ def test_the_same_run_again_keeps_version_and_champion(world):
     assert again[1] == first[1]
     assert again[2].promoted
     assert world.registry.versions["demo"] == ["demo/train/one"]
+
+
+def test_the_same_run_with_other_data_makes_a_model_of_that_data(world):
+    train(world, pipeline())
+    grown = [replace(block, values=2 * block.values + 7) for block in blocks()]
+    world.set = world.features.write(key("train"), {"frequency": "M", "exogenous": ""}, grown)
+    _, fitted, judged = train(world, pipeline())
+    assert judged.version == "2"
+    assert fitted.mlflow_run_id != "demo/train/one"
 
 
 def test_the_holdout_is_seen_by_no_step_before_the_judgement(world):
