@@ -102,6 +102,19 @@ def test_the_logged_model_predicts_long_frames(registry, key):
     assert (made["lower_95"] <= made["lower_80"]).all()
 
 
+def test_a_model_with_exogenous_columns_takes_them_from_long_frames(registry, key):
+    import mlflow
+
+    frame = panel().to_frame()
+    frame["price"] = np.arange(len(frame), dtype=float)
+    known = Panel.from_frame(frame, "M", ["price"]).head(HORIZON)
+    members = {"seasonal_naive": (1.0, build_candidate("seasonal_naive", {}, Setting(12, HORIZON)))}
+    model = Forecaster.fit(known, members, forecaster().intervals, 12, HORIZON)
+    uri = registry.log_model(registry.open_run(key, {}, {}), model, known.tail(24).to_frame(), {}, {}, {})
+    made = mlflow.pyfunc.load_model(uri).predict(known.to_frame())
+    np.testing.assert_array_equal(made["forecast"], model.forecast(known, HORIZON).mean.ravel())
+
+
 def test_logging_and_registering_again_changes_nothing(registry, key):
     first, second = logged(registry, key), logged(registry, key)
     assert first == second

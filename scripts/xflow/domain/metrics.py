@@ -14,12 +14,14 @@ def seasonal_mae(history: Panel, seasonality: int) -> np.ndarray:
 
     ``mean |y[t] - y[t - m]|`` over the history, shape (n,). NaN for a series of m values or fewer.
     """
-    difference = np.abs(history.values[seasonality:] - history.values[:-seasonality])
-    sums = np.concatenate([[0.0], np.cumsum(difference)])
+    place = np.arange(history.total) - history.offsets[:-1].repeat(history.lengths)
+    change = np.zeros(history.total)
+    change[seasonality:] = np.abs(history.values[seasonality:] - history.values[:-seasonality])
+    change[place < seasonality] = 0  # the value a season before lies in another series
+    # In one running sum a large series would swallow the small ones after it.
+    sums = np.add.reduceat(change, history.offsets[:-1])
     counts = history.lengths - seasonality
-    firsts = np.minimum(history.offsets[:-1], len(difference))
-    lasts = np.clip(history.offsets[1:] - seasonality, firsts, len(difference))
-    return np.asarray(np.where(counts > 0, (sums[lasts] - sums[firsts]) / np.maximum(counts, 1), np.nan))
+    return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
 
 
 def per_series(metric: str, actual: np.ndarray, forecast: np.ndarray, history: Panel, seasonality: int) -> np.ndarray:

@@ -202,11 +202,14 @@ class Panel:
         return np.asarray(np.maximum((ordinal - self.ends) // self.step, 0))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the values as a long frame with the columns series_id, timestamp and value."""
-        place = np.arange(self.total) - self.offsets[:-1].repeat(self.lengths)
-        ordinals = self.starts.repeat(self.lengths) + place * self.step
-        times = period_starts(ordinals, self.freq)
-        return pd.DataFrame({SERIES_ID: self.ids.repeat(self.lengths), TIMESTAMP: times, VALUE: self.values})
+        """Return the long frame that `from_frame` takes: a null value where only exogenous values are known."""
+        rows = np.diff(self.exog_offsets) if self.exog_names else self.lengths
+        place = np.arange(rows.sum()) - _offsets(rows)[:-1].repeat(rows)
+        values = np.full(len(place), np.nan)
+        values[place < self.lengths.repeat(rows)] = self.values
+        times = period_starts(self.starts.repeat(rows) + place * self.step, self.freq)
+        frame = pd.DataFrame({SERIES_ID: self.ids.repeat(rows), TIMESTAMP: times, VALUE: values})
+        return frame.assign(**{name: self.exog[:, k] for k, name in enumerate(self.exog_names)})
 
 
 def step_of(freq: str) -> int:

@@ -48,7 +48,8 @@ class Windows:
     def _running_sums(self, of: Quantity, lag: int) -> np.ndarray:
         """Return running sums that start at 0 in every series: series i from ``offsets[i] + i`` on.
 
-        One sum over everything would let a series' values change the rounding of the next one's.
+        One sum over everything would let a series' values change the rounding of the next one's, and so would
+        a series' first `lag` differences, which reach into the series before it: they count as 0.
         """
         panel, values = self._panel, self._panel.values
         if lag:
@@ -56,5 +57,6 @@ class Windows:
         quantity = of(values)
         sums = np.zeros(panel.total + panel.n_series)
         for i, (first, last) in enumerate(zip(panel.offsets[:-1], panel.offsets[1:])):
-            np.cumsum(quantity[first:last], out=sums[first + i + 1 : last + i + 1])
+            own = min(first + lag, last)
+            np.cumsum(quantity[own:last], out=sums[own + i + 1 : last + i + 1])
         return sums

@@ -72,3 +72,14 @@ def test_named_features_hold_what_they_say():
     assert found["mean_4"] == pytest.approx(8.5 / level)
     assert found["shape_4_1"] == pytest.approx((8 - 8.5) / 8.5)
     assert np.isnan(found["shape_8_2"])
+
+
+def test_the_end_of_a_series_does_not_change_the_rounding_of_the_next_ones_features():
+    """Differences over a season reach back into the series before: by 1e9 here, and by 3e9."""
+    small = np.random.default_rng(3).normal(0, 1e-3, 40)
+    described = []
+    for end in (1e9, 3e9):
+        panel = Panel.from_series("M", ["large", "small"], [600, 600], [np.append(np.ones(30), end), small])
+        windows, place = Windows(panel), np.arange(24, 40)
+        described.append(windows.mean_change(np.ones_like(place), place, place - 11, 12))
+    np.testing.assert_array_equal(*described)

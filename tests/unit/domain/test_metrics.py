@@ -58,3 +58,10 @@ def test_owa_of_the_reference_is_one_and_of_smyl_as_published():
 def test_coverage_counts_known_values_only():
     actual = np.array([[1.0, 5.0, np.nan, 2.0]])
     assert coverage(actual, np.zeros((1, 4)), np.full((1, 4), 3.0)) == pytest.approx(2 / 3)
+
+
+def test_the_scale_of_a_small_series_does_not_depend_on_a_large_one_before_it():
+    small, large = np.tile([1.0, 2.0, 4.0], 10), 1e20 * np.arange(40.0) ** 2
+    alone = Panel.from_series("M", ["small"], [600], [small])
+    beside = Panel.from_series("M", ["large", "small"], [600, 600], [large, small])
+    assert seasonal_mae(beside, 2)[1] == seasonal_mae(alone, 2)[0] > 0

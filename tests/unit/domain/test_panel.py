@@ -92,3 +92,15 @@ def test_a_frame_that_is_no_panel_is_refused(times, values, message):
 def test_steps_until_counts_whole_periods_and_never_below_zero():
     panel = Panel.from_series("M", ["a", "b"], [pd.Period("2020-01", "M").ordinal, 700], [np.ones(2), np.ones(2)])
     assert panel.steps_until("2020-04-15").tolist() == [3, 0]
+
+
+def test_a_frame_holds_the_exogenous_values_known_ahead():
+    frame = pd.DataFrame(
+        {
+            "series_id": ["a", "a", "a", "b", "b"],
+            "timestamp": pd.to_datetime(["2020-01-01", "2020-02-01", "2020-03-01", "2020-05-01", "2020-06-01"]),
+            "value": [1.0, 2.0, np.nan, 3.0, 4.0],
+            "price": [5.0, 6.0, 7.0, 8.0, 9.0],
+        }
+    )
+    pd.testing.assert_frame_equal(Panel.from_frame(frame, "M", ["price"]).to_frame(), frame)
