@@ -16,7 +16,7 @@ from rich.table import Table
 from xflow import pipeline as pipelines
 from xflow.errors import XflowError
 from xflow.refs import RunKey
-from xflow.runner import Json, Runner, check_parameters
+from xflow.runner import Json, Runner
 from xflow.settings import Settings, pipelines_folder
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -41,7 +41,6 @@ def train(
 ) -> None:
     """Tune, train, register and judge a model of one pipeline."""
     with _reported(), _Steps(_runner(name, "train", run_id)) as steps:
-        check_parameters(horizon, trials)
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
@@ -70,7 +69,6 @@ def predict(
 ) -> None:
     """Forecast with the champion and write parquet to S3."""
     with _reported(), _Steps(_runner(name, "predict", run_id)) as steps:
-        check_parameters(horizon, None)
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)

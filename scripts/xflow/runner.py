@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from xflow import refs
-from xflow.errors import ConfigInvalid, DiskFull, XflowError
+from xflow.errors import DiskFull, XflowError
 from xflow.pipeline import Pipeline
 from xflow.settings import REPOSITORY, Settings
 
@@ -295,16 +295,3 @@ def _features(value: Mapping[str, Any]) -> refs.FeatureSetRef:
 
 def _plan(value: Mapping[str, Any]) -> refs.FoldPlan:
     return refs.FoldPlan.model_validate(value)
-
-
-def check_parameters(horizon: int | None, trials: int | None) -> None:
-    """Refuse a horizon or a number of trials below 1.
-
-    Raises
-    ------
-    ConfigInvalid
-        The message names the parameter.
-    """
-    for name, value in (("horizon", horizon), ("trials", trials)):
-        if value is not None and value < 1:
-            raise ConfigInvalid(f"{name} must be 1 or more, not {value}")

@@ -11,7 +11,7 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
-from s3transfer.exceptions import (  # type: ignore[import-untyped]
+from s3transfer.exceptions import (
     CancelledError,
     RetriesExceededError,
     S3UploadFailedError,
