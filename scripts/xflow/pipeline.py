@@ -1,23 +1,20 @@
 """A pipeline's YAML file as a frozen, checked configuration. One file is one pipeline."""
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER, RESERVED
 from xflow.errors import ConfigInvalid
+from xflow.pipeline_base import BasePipeline, Section
+from xflow.vacancy_pipeline import VacancyPipeline
 
 FREQUENCY = r"^([1-9]\d*)?(min|h|D|M|W(-(MON|TUE|WED|THU|FRI|SAT|SUN))?|[QY](-[A-Z]{3})?)$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Columns(_Section):
+class Columns(Section):
     """Names that the input's columns carry in its parquet objects."""
 
     series_id: str = "series_id"
@@ -25,7 +22,7 @@ class Columns(_Section):
     value: str = "value"
 
 
-class Input(_Section):
+class Input(Section):
     """Where the input lies and what its columns are called.
 
     `train` and `predict` are ``s3://`` URIs, or keys in the default bucket, of one parquet object
@@ -57,7 +54,7 @@ class Input(_Section):
         return self
 
 
-class Contract(_Section):
+class Contract(Section):
     """What a row and a series must fulfil.
 
     Attributes
@@ -79,7 +76,7 @@ class Contract(_Section):
     max_rejected: float = Field(default=0.05, ge=0, le=1)
 
 
-class Candidate(_Section):
+class Candidate(Section):
     """A model to tune: fixed `params`, and a `search` space of ``name: [low, high]`` or choices."""
 
     name: str = Field(pattern=IDENTIFIER.pattern)
@@ -88,7 +85,7 @@ class Candidate(_Section):
     search: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
-class Model(_Section):
+class Model(Section):
     """How the models are made, judged and used.
 
     `origin` says where a forecast starts: after each series' own last value, or after `as_of` for
@@ -126,31 +123,20 @@ class Model(_Section):
         return self
 
 
-class Pipeline(_Section):
-    """One pipeline: its input, contract, model and schedule."""
+class Pipeline(BasePipeline):
+    """A forecasting pipeline: its input, contract, model and schedule."""
 
-    pipeline: str
-    description: str
-    schedule: str | None = None
-    tags: tuple[str, ...] = ()
+    kind: Literal["forecasting"] = "forecasting"
     input: Input
     contract: Contract
     model: Model
 
-    @field_validator("pipeline")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        if not IDENTIFIER.match(name) or len(name) > 40:
-            raise ValueError("a pipeline's name is at most 40 lower-case letters, digits and _, as tourism_monthly")
-        return name
 
-    @cached_property
-    def name(self) -> str:
-        """The pipeline's name, also that of its registered model and prefix of its DAGs."""
-        return self.pipeline
+AnyPipeline = Pipeline | VacancyPipeline
+KINDS: dict[str, type[AnyPipeline]] = {"forecasting": Pipeline, "vacancies": VacancyPipeline}
 
 
-def load(path: Path) -> Pipeline:
+def load(path: Path) -> AnyPipeline:
     """Read and check one pipeline file.
 
     Raises
@@ -165,7 +151,9 @@ def load(path: Path) -> Pipeline:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigInvalid(f"pipeline file {path}: not YAML: {error}") from error
     try:
-        loaded = Pipeline.model_validate(document)
+        loaded = _kind(document).model_validate(document)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"pipeline file {path}: {error}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ConfigInvalid(f"pipeline file {path}: {faults}") from error
@@ -174,9 +162,17 @@ def load(path: Path) -> Pipeline:
     return loaded
 
 
-def load_all(folder: Path) -> list[Pipeline]:
+def load_all(folder: Path) -> list[AnyPipeline]:
     """Read every ``*.yaml`` of a folder, sorted by name."""
     return [load(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def _kind(document: Any) -> type[AnyPipeline]:
+    """Return the class that a document's `kind` asks for; forecasting when it says none."""
+    kind = document.get("kind", "forecasting") if isinstance(document, dict) else "forecasting"
+    if kind not in KINDS:
+        raise ConfigInvalid(f"kind {kind!r} is not among {', '.join(KINDS)}")
+    return KINDS[kind]
 
 
 def _choices(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from xflow.columns import ROW_ID, SERIES_ID, TIMESTAMP, VALUE
+from xflow.columns import RESPONSIBILITY, ROW_ID, SERIES_ID, SNAPSHOT_AT, TIMESTAMP, VACANCY_ID, VALUE
 
 MANIFEST = "_manifest.json"
 MANIFEST_SCHEMA_VERSION = 1
@@ -44,7 +44,7 @@ RUN_SCHEMA = pa.schema(
 REJECTED_SCHEMA = pa.schema(
     [
         pa.field(ROW_ID, pa.int64(), nullable=False),
-        pa.field(SERIES_ID, pa.string()),
+        pa.field("entity_id", pa.string()),
         pa.field("rule", pa.string(), nullable=False),
         pa.field("column_name", pa.string()),
         pa.field("bad_value", pa.string()),
@@ -83,3 +83,58 @@ def prediction_schema(levels: tuple[float, ...]) -> pa.Schema:
         pa.field("input_row_id", pa.int64(), nullable=False),
     ]
     return pa.schema(fields)
+
+
+VACANCY_SCHEMA = pa.schema(
+    [
+        pa.field(VACANCY_ID, pa.string(), nullable=False),
+        pa.field(SNAPSHOT_AT, pa.timestamp("us"), nullable=False),
+        pa.field(RESPONSIBILITY, pa.string()),
+        *[pa.field(name, pa.string()) for name in ("name", "requirement", "description", "key_skills")],
+        *[pa.field(name, pa.string()) for name in ("employer_id", "employer_name", "area_id", "area_name")],
+        *[pa.field(name, pa.string()) for name in ("professional_role_id", "professional_role")],
+        *[pa.field(name, pa.string()) for name in ("experience_id", "employment_id", "schedule_id")],
+        *[pa.field(name, pa.float64()) for name in ("salary_from", "salary_to")],
+        pa.field("salary_currency", pa.string()),
+        pa.field("salary_gross", pa.bool_()),
+        pa.field("salary_rate", pa.float64()),
+        *[pa.field(name, pa.timestamp("us")) for name in ("published_at", "initial_created_at")],
+        *[pa.field(name, pa.timestamp("us")) for name in ("first_seen", "last_seen", "closed_at")],
+        pa.field("publications", pa.int64()),
+    ]
+)
+"""Columns of a flat vacancy, as it is delivered to train and predict; times in UTC without a zone.
+
+`responsibility`, `requirement` and `description` are the API's texts, tags and all. `key_skills` has one
+skill a line. `professional_role_id` is the first role. `salary_rate` is the units of `salary_currency`
+for one rouble by the API's dictionary. `published_at` is the latest publication. `first_seen`,
+`last_seen`, `closed_at` and `publications` come from the history and are null without one; `closed_at`
+is null while a vacancy is open. `snapshot_at` is when all of this was known.
+"""
+
+COHORT_PREDICTION_SCHEMA = pa.schema(
+    [
+        pa.field("prediction_id", pa.string(), nullable=False),
+        pa.field(VACANCY_ID, pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("cohort", pa.string(), nullable=False),
+        pa.field("probability", pa.float64(), nullable=False),
+        pa.field("probabilities", pa.string(), nullable=False),
+        pa.field("model_name", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("input_row_id", pa.int64(), nullable=False),
+    ]
+)
+"""One row a vacancy and target: the likeliest cohort, and JSON of every cohort's probability."""
+
+RAW_SCHEMA = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("status", pa.int32(), nullable=False),
+        pa.field("etag", pa.string()),
+        pa.field("fetched_at", pa.timestamp("us"), nullable=False),
+        pa.field("body", pa.string()),
+    ]
+)
+"""One response of the API a row: `kind` is search, detail or dictionary, `body` its JSON without contacts."""

@@ -1,0 +1,1 @@
+"""What is special to vacancies: contract, texts, cohorts, splits, models. Pure."""
