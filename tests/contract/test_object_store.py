@@ -63,6 +63,15 @@ def test_bytes_come_back(store: ObjectStore, prefix: str, tmp_path: Path) -> Non
     assert (read.sha256, read.size) == (digest(data), len(data))
 
 
+def test_manifests_are_found_below_a_prefix(store: ObjectStore, prefix: str) -> None:
+    assert list(store.manifests(prefix)) == []
+    for name in ("b/_manifest.json", "a/_manifest.json", "a/part.parquet", "a/_other", "c/my_manifest.json"):
+        store.put(prefix + name, name.encode())
+    found = store.manifests(prefix)
+    assert [ref.uri for ref in found] == [store.uri(f"{prefix}{name}/_manifest.json") for name in "ab"]
+    assert store.get(found[0]) == b"a/_manifest.json"
+
+
 def test_a_file_comes_back(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"x" * 100_000)
     written = store.put(f"{prefix}in", tmp_path / "in")

@@ -109,6 +109,12 @@ class S3Store:
             )
         return sorted(found, key=lambda ref: ref.uri)
 
+    def manifests(self, prefix: str) -> Sequence[ObjectRef]:
+        """Return the manifests below a prefix ending in ``/``, sorted by URI; none is no error."""
+        bucket, key = self._split(prefix)
+        found = (item for item in self._below(bucket, key) if item["Key"].endswith(f"/{MANIFEST}"))
+        return sorted((_ref(bucket, item["Key"], item) for item in found), key=lambda ref: ref.uri)
+
     def download(self, ref: ObjectRef, target: Path) -> ObjectRef:
         """Stream an object to a file, checked against `ref`; see `xflow.ports.ObjectStore`.
 

@@ -1,0 +1,157 @@
+"""Responses of hh.ru's API as they are kept: whole, but without the contacts of recruiters."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Kind = Literal["search", "detail", "dictionary"]
+PERSONAL = "contacts"
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """One response: a row of `xflow.schema.RAW_SCHEMA`.
+
+    Attributes
+    ----------
+    url
+        The whole URL of the request.
+    status
+        200, or 404 for the detail of a vacancy that is gone. A page that had not changed is kept as
+        200 with the body it had.
+    fetched_at
+        Time of the answer in UTC, without a zone.
+    body
+        The JSON text.
+    """
+
+    kind: Kind
+    url: str
+    status: int
+    etag: str | None
+    fetched_at: datetime
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """A page of a search: how many vacancies and pages the whole search has, and this page's items."""
+
+    found: int
+    pages: int
+    items: list[dict[str, Any]]
+
+
+def without_contacts(body: str) -> str:
+    """Return a JSON text without anybody's contacts, at any depth.
+
+    A text that holds none comes back as it is, byte for byte; ``"contacts": null`` tells of nobody
+    and stays.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON.
+    """
+    document = parsed(body)
+    if not _drop_contacts(document):
+        return body
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def search_page(body: str | None) -> SearchPage:
+    """Read a search's envelope.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, or not a page of a search.
+    """
+    page = parsed(body or "")
+    items = page.get("items") if isinstance(page, dict) else None
+    if not isinstance(items, list) or not all(isinstance(page.get(name), int) for name in ("found", "pages")):
+        raise ValueError("not a page of a search: it lacks items, found or pages")
+    return SearchPage(page["found"], page["pages"], [item for item in items if isinstance(item, dict)])
+
+
+def search_items(body: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the items of a search's page that have an id; raise as `search_page` does."""
+    for item in search_page(body).items:
+        if vacancy_id(item):
+            yield item
+
+
+def vacancy_id(item: dict[str, Any]) -> str:
+    """Return the id of an item or a detail, ``""`` when it has none."""
+    found = item.get("id")
+    return str(found) if isinstance(found, str | int) else ""
+
+
+def published_at(item: dict[str, Any]) -> datetime | None:
+    """Return when an item was last published, UTC without a zone; None when it does not say."""
+    return utc(item.get("published_at"))
+
+
+def utc(text: object) -> datetime | None:
+    """Return an ISO 8601 time with an offset as UTC without a zone; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return found.astimezone(UTC).replace(tzinfo=None) if found and found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def currency_rates(body: str | None) -> dict[str, float]:
+    """Return units for one rouble by code of currency, from the API's dictionaries.
+
+    Currencies without a positive rate are left out.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, or holds no currencies.
+    """
+    document = parsed(body or "")
+    currencies = document.get("currency") if isinstance(document, dict) else None
+    entries = [entry for entry in currencies if isinstance(entry, dict)] if isinstance(currencies, list) else []
+    rates = {entry["code"]: float(entry["rate"]) for entry in entries if _has_rate(entry)}
+    if not rates:
+        raise ValueError("no currencies with a rate in the dictionaries")
+    return rates
+
+
+def parsed(body: str) -> Any:
+    """Return a JSON text's value.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, or nested too deep to be the API's.
+    """
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None
+
+
+def _has_rate(currency: dict[str, Any]) -> bool:
+    rate = currency.get("rate")
+    return isinstance(currency.get("code"), str) and isinstance(rate, int | float) and 0 < rate < float("inf")
+
+
+def _drop_contacts(document: Any) -> bool:
+    """Drop contacts from a parsed document in place; return whether there were any."""
+    dropped = False
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if value.get(PERSONAL) is not None:
+                del value[PERSONAL]
+                dropped = True
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return dropped
