@@ -1,10 +1,12 @@
--- Spaces, functions and grants of the feature store, for Tarantool 2.6 and 3.x. init.lua runs it as
+-- Spaces, functions and grants of the feature store and of the rate limiters, for Tarantool 2.6 and 3.x. init.lua runs it as
 -- admin at every start, after the user was made and before anybody is listened to.
 --
 -- A feature set is written under a generation of its own. Its row in `feature_set` says `writing`
 -- until one transaction marks it `ready` and drops the ready set that it replaces, so that a reader
 -- sees the old set or the new one and never half of one. An unfinished set belongs to the
 -- session that writes it and goes when that session ends, however it ends.
+
+local clock = require('clock')
 
 local USER = 'xflow'
 local BATCH_TUPLES = 1000
@@ -185,6 +187,24 @@ function functions.feature_purge(job, keep)
     end
     drop_orphans()
     return #obsolete
+end
+
+-- Rate limiters by name: when the next slot is due, in seconds of the server's monotonic clock. They lie in
+-- memory alone: a restart lets one request more through.
+local slots = {}
+
+-- Reserves the next slot of a limiter; returns the seconds to wait for it.
+-- Nothing here yields, so that no two callers get one slot.
+function functions.rate_reserve(name, seconds_a_slot)
+    local now = clock.monotonic()
+    local due = math.max(now, slots[name] or now)
+    slots[name] = due + seconds_a_slot
+    return due - now
+end
+
+-- Puts off the next slot of a limiter, for everybody, until `delay` seconds from now.
+function functions.rate_hold(name, delay)
+    slots[name] = math.max(clock.monotonic() + delay, slots[name] or 0)
 end
 
 local function drop_sets_of_session()

@@ -14,7 +14,8 @@ import tarantool
 import tarantool.error
 from feature_blocks import FACTS, block, names, signed_in, stored
 
-from xflow.adapters.tarantool import TarantoolFeatures, mapped
+from xflow.adapters.tarantool import TarantoolFeatures
+from xflow.adapters.tarantool_server import mapped
 from xflow.errors import (
     AccessDenied,
     ConfigInvalid,
