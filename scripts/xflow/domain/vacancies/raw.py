@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 Kind = Literal["search", "detail", "dictionary"]
 PERSONAL = "contacts"
@@ -87,6 +88,11 @@ def vacancy_id(item: dict[str, Any]) -> str:
     """Return the id of an item or a detail, ``""`` when it has none."""
     found = item.get("id")
     return str(found) if isinstance(found, str | int) else ""
+
+
+def detail_id(url: str) -> str:
+    """Return the id of the vacancy that a detail's URL asks for; the body of a missing one has none."""
+    return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
 def published_at(item: dict[str, Any]) -> datetime | None:
