@@ -20,7 +20,7 @@ REQUIRED = (VACANCY_ID, SNAPSHOT_AT, RESPONSIBILITY)
 """Columns that every object has; all others may be absent and are null then."""
 
 UNREADABLE = "unreadable"
-"""Last column of a canonical batch: the given name and text of a row's first time that is none, or null."""
+"""Last column of a canonical batch: canonical name and text of a row's first time that is none, or null."""
 
 UNREADABLE_TYPE = pa.struct([("column", pa.string()), ("text", pa.string())])
 
@@ -44,9 +44,8 @@ class VacancyColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns to read, as the objects call them, in canonical order; absent ones are passed over."""
-        names = (self.name(column) for column in VACANCY_SCHEMA.names)
-        return tuple(dict.fromkeys(name for name in names if name not in self.ignore))
+        """What the objects call the columns of `VACANCY_SCHEMA`, in its order; optional ones may be absent."""
+        return tuple(self.name(column) for column in VACANCY_SCHEMA.names)
 
     def name(self, column: str) -> str:
         """Return what the objects call a canonical column."""
@@ -106,7 +105,7 @@ class VacancyColumns:
                 continue
             with _valid(f"{source}: column {name!r} cannot be read as {wanted.type}"):
                 if pa.types.is_timestamp(wanted.type):
-                    columns.append(unreadable.times(name, batch.column(name)))
+                    columns.append(unreadable.times(wanted.name, batch.column(name)))
                 else:
                     columns.append(_converted(batch.column(name), wanted))
         return pa.RecordBatch.from_arrays([*columns, unreadable.array()], [*VACANCY_SCHEMA.names, UNREADABLE])
@@ -132,10 +131,10 @@ class _Unreadable:
         self._columns: npt.NDArray[np.object_] | None = None
         self._texts: npt.NDArray[np.object_] | None = None
 
-    def times(self, name: str, given: pa.Array) -> pa.Array:
+    def times(self, column: str, given: pa.Array) -> pa.Array:
         times, wrong = read_times(given)
         if wrong.any():
-            self._note(name, given, wrong)
+            self._note(column, given, wrong)
         return times
 
     def array(self) -> pa.Array:
@@ -144,11 +143,11 @@ class _Unreadable:
         names, texts = pa.array(self._columns, pa.string()), pa.array(self._texts, pa.string())
         return pa.StructArray.from_arrays([names, texts], fields=list(UNREADABLE_TYPE), mask=names.is_null())
 
-    def _note(self, name: str, given: pa.Array, wrong: npt.NDArray[np.bool_]) -> None:
+    def _note(self, column: str, given: pa.Array, wrong: npt.NDArray[np.bool_]) -> None:
         if self._columns is None or self._texts is None:
             self._columns, self._texts = (np.full(self._rows, None, dtype=object) for _ in range(2))
         new = wrong & pd.isna(self._columns)
-        self._columns[new] = name
+        self._columns[new] = column
         self._texts[new] = given.filter(pa.array(new)).cast(pa.string()).to_pylist()
 
 
