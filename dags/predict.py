@@ -1,11 +1,11 @@
-"""Forecast with the champion.
+"""Predict with the champions.
 
-Runs when input was delivered to S3, when a champion was promoted, or by hand. The forecasts go to
+Runs when input was delivered to S3, when a champion was promoted, or by hand. The predictions go to
 S3 as parquet, with the manifest written last, and to the output mart, each row linked to the input
-row it starts from.
+row it stands on.
 
-Without `input_uri`, a delivery is forecast by itself, and a new champion forecasts the latest
-delivery; a run by hand takes the whole input of the pipeline's file.
+Without `input_uri`, a delivery is predicted by itself, and a new champion predicts the latest
+delivery; a run by hand takes the input of the pipeline's file.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from airflow.sdk import XComArg, dag, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 from xflow_deliveries import latest, take
 
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow_airflow import (
     Json,
     champion_asset,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @task
 def check_contract() -> Json:
-    """Check every row and series of the input; reject or fail as the pipeline's contract says."""
+    """Check every row of the input; reject or fail as the pipeline's contract says."""
     run = runner()
     by_asset = get_current_context()["triggering_asset_events"]
     location = param("input_uri") or (delivered(run) if by_asset else None)
@@ -43,7 +43,7 @@ def check_contract() -> Json:
 
 
 def delivered(run: "Runner") -> str | None:
-    """Return the delivery to forecast: one that waits, else, for a new champion, the latest.
+    """Return the delivery to predict: one that waits, else, for a new champion, the latest.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def delivered(run: "Runner") -> str | None:
     context, pipeline = get_current_context(), run.pipeline
     state = context["asset_state_store"][delivery_asset(pipeline)]
     taken = take(state, context["run_id"])
-    if run.registry.champion(pipeline.name) is None:
+    if not any(run.registry.champion(pipeline.model_name(target)) for target in pipeline.targets):
         raise AirflowSkipException(f"{pipeline.name} has no champion yet: its first promotion starts a run.")
     if taken is None and champion_asset(pipeline) not in context["triggering_asset_events"]:
         raise AirflowSkipException("every delivery has been taken by a run before this one")
@@ -61,30 +61,30 @@ def delivered(run: "Runner") -> str | None:
 
 
 @task
-def forecast(features: Json, checked: Json) -> Json:
-    """Let the champion forecast the horizon with intervals; write parquet, and the manifest last."""
-    made = runner().forecast(features, checked, param("horizon"))
-    log.info("%(rows)d forecasts of %(series)d series by version %(model_version)s: %(prefix)s", made)
+def make_predictions(features: Json, checked: Json) -> Json:
+    """Let the champions predict; write parquet, and the manifest last."""
+    made = runner().predict(features, checked, param("horizon"))
+    log.info("%(rows)d predictions for %(entities)d by %(models)s: %(prefix)s", made)
     return made
 
 
 @task
 def load_predictions(predictions: Json) -> Json:
-    """Copy the forecasts into the output mart and close the run in the ledger."""
+    """Copy the predictions into the output mart and close the run in the ledger."""
     loads = runner().load_predictions(predictions)
     log.info("rows by table: %s", loads)
     return loads
 
 
-@task_group(group_id="predict", tooltip="Forecast with the champion, keep the forecasts in the mart")
+@task_group(group_id="predict", tooltip="Predict with the champions, keep the predictions in the mart")
 def predict_tasks(checked: XComArg, loaded: XComArg, features: XComArg) -> None:
-    """Wire the tasks of the forecast: the run is closed only when its input is in the mart."""
-    predictions = forecast(features, checked)
+    """Wire the tasks of the prediction: the run is closed only when its input is in the mart."""
+    predictions = make_predictions(features, checked)
     loaded >> load_predictions(predictions)
 
 
-def build(pipeline: Pipeline) -> None:
-    """Make the DAG that forecasts with one pipeline's champion."""
+def build(pipeline: AnyPipeline) -> None:
+    """Make the DAG that predicts with one pipeline's champions."""
     delivery = delivery_asset(pipeline)
 
     @dag(

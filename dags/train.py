@@ -1,16 +1,16 @@
-"""Tune, train, register and judge a model.
+"""Tune, train, register and judge one model a target.
 
-The input is checked against the contract and kept in the mart; its series are written as features.
-Every candidate is tuned and scored by a rolling-origin backtest on those. The selected model must
-beat the floor, is fitted without the holdout, and becomes the champion when it is better on the
-holdout. A new champion triggers the prediction DAG.
+The input is checked against the contract and kept in the mart; what can be learned from is written
+as features. Every candidate is tuned and scored by folds of those: rolling origins of series, employers
+of vacancies. The selected model must beat the floor, is fitted without the holdout, and becomes the
+champion when it is better on the holdout. A new champion triggers the prediction DAG.
 """
 
 from datetime import timedelta
 
 from airflow.sdk import AssetAlias, Param, XComArg, dag, get_current_context, task, task_group
 
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow_airflow import (
     GPU,
     Json,
@@ -23,20 +23,21 @@ from xflow_airflow import (
     params,
     pipelines,
     runner,
+    train_schedule,
 )
 
 
 @task
 def check_contract() -> Json:
-    """Check every row and series of the training input; reject or fail as the pipeline's contract says."""
+    """Check every row of the training input; reject or fail as the pipeline's contract says."""
     return log_checked(runner().check_contract(param("input_uri"), param("as_of")))
 
 
 @task
-def plan(features: Json) -> Json:
-    """Freeze the holdout and lay out the folds of the backtest."""
-    made = runner().plan(features, param("horizon"), param("trials"))
-    log.info("%(folds)d folds of %(horizon)d steps, %(series_scored)d series scored", made)
+def plan(features: Json, target: str) -> Json:
+    """Freeze the holdout and lay out the folds before it."""
+    made = runner().plan(features, param("horizon"), param("trials"), target)
+    log.info("%(folds)d folds that score %(scored)d; holdout %(holdout_hash)s", made)
     return made
 
 
@@ -44,12 +45,12 @@ def plan(features: Json) -> Json:
     **GPU,
     execution_timeout=timedelta(hours=4),
     map_index_template="{{ task.op_kwargs['candidate'] }}",
-    doc_md="Tune one candidate and score it by the backtest.",  # a mapped task does not take its docstring
+    doc_md="Tune one candidate and score it by the folds.",  # a mapped task does not take its docstring
 )
 def tune(plan: Json, candidate: str) -> Json:
-    """Tune one candidate and score it by the backtest."""
+    """Tune one candidate and score it by the folds."""
     score = runner().tune(plan, candidate)
-    log.info("%(name)s: %(score).4f in the backtest with %(params)s", score)
+    log.info("%(name)s: %(score).4f over the folds with %(params)s", score)
     return score
 
 
@@ -80,38 +81,44 @@ def register(plan: Json, fitted: Json) -> Json:
 @task
 def judge_and_promote(plan: Json, version: Json) -> Json:
     """Judge the version beside the champion on one holdout; promote it only when it is better."""
-    run = runner()
-    decision = run.promote(plan, version)
+    decision = runner().promote(plan, version)
     log.info("%(name)s version %(version)s: promoted: %(promoted)s, %(reason)s", decision)
-    if decision["promoted"]:
-        events = get_current_context()["outlet_events"][promoted(run.pipeline)]
-        events.add(champion_asset(run.pipeline), {"version": decision["version"]})
     return decision
 
 
-def promoted(pipeline: Pipeline) -> AssetAlias:
+@task
+def close_run(promotions: list[Json]) -> None:
+    """Write into the ledger what the run ended in, and let predictions follow a new champion."""
+    run = runner()
+    run.close(list(promotions))
+    versions = {each["name"]: each["version"] for each in promotions if each["promoted"]}
+    if versions:
+        get_current_context()["outlet_events"][promoted(run.pipeline)].add(champion_asset(run.pipeline), versions)
+
+
+def promoted(pipeline: AnyPipeline) -> AssetAlias:
     """Return the alias through which a promotion, and nothing else, becomes an event of the champion."""
     return AssetAlias(f"{pipeline.name}_promoted", group="xflow")
 
 
 @task_group(group_id="train", tooltip="Tune the candidates, select and fit the model")
-def train_tasks(pipeline: Pipeline, features: XComArg) -> tuple[XComArg, XComArg]:
-    """Wire the tasks of the training; return the plan and the fitted model."""
-    planned = plan(features)
-    scores = tune.partial(plan=planned).expand(candidate=[each.name for each in pipeline.model.candidates])
+def train_tasks(pipeline: AnyPipeline, target: str, features: XComArg) -> tuple[XComArg, XComArg]:
+    """Wire the tasks of one target's training; return the plan and the fitted model."""
+    planned = plan(features, target)
+    scores = tune.partial(plan=planned).expand(candidate=[each.name for each in pipeline.candidates(target)])
     return planned, fit(planned, select(planned, scores))
 
 
 @task_group(group_id="promote", tooltip="Register the model, judge it, promote it when better")
-def promote_tasks(pipeline: Pipeline, planned: XComArg, fitted: XComArg, loaded: XComArg) -> None:
-    """Wire the tasks of the promotion: a model is registered only when its input is in the mart."""
+def promote_tasks(planned: XComArg, fitted: XComArg, loaded: XComArg) -> XComArg:
+    """Wire the tasks of one target's promotion: a model is registered only when its input is in the mart."""
     version = register(planned, fitted)
     loaded >> version
-    judge_and_promote.override(outlets=[promoted(pipeline)])(planned, version)
+    return judge_and_promote(planned, version)
 
 
-def build(pipeline: Pipeline) -> None:
-    """Make the DAG that trains one pipeline's model."""
+def build(pipeline: AnyPipeline) -> None:
+    """Make the DAG that trains one pipeline's models."""
     trials = Param(
         pipeline.model.trials,
         type="integer",
@@ -123,13 +130,17 @@ def build(pipeline: Pipeline) -> None:
 
     @dag(
         **dag_arguments(pipeline, "train", __doc__),
-        schedule=pipeline.schedule,
+        schedule=train_schedule(pipeline),
         params={**params(pipeline, "train"), "trials": trials},
     )
     def train() -> None:
         _, loaded, features = input_tasks(check_contract)
-        planned, fitted = train_tasks(pipeline, features)
-        promote_tasks(pipeline, planned, fitted, loaded)
+        promotions = []
+        for target in pipeline.targets:
+            of = f"_{target}" if target else ""
+            planned, fitted = train_tasks.override(group_id=f"train{of}")(pipeline, target, features)
+            promotions.append(promote_tasks.override(group_id=f"promote{of}")(planned, fitted, loaded))
+        close_run.override(outlets=[promoted(pipeline)])(promotions)
 
     train()
 

@@ -24,7 +24,7 @@ from airflow.sdk import (
 from xflow_deliveries import DeliveryTrigger
 
 from xflow.errors import ConfigInvalid, Permanent
-from xflow.pipeline import Pipeline, load
+from xflow.pipeline import AnyPipeline, Pipeline, load
 from xflow.refs import RunKey
 from xflow.settings import pipelines_folder
 
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("xflow")
 
 Json = dict[str, Any]
-Kind = Literal["train", "predict"]
+Kind = Literal["train", "predict", "collect"]
 GPU = {"pool": "gpu", "queue": "gpu"}
+COLLECTED = "collected"
+"""What a pipeline's file says as `schedule` to train after every collection."""
 
 TASK_DEFAULTS = {
     "owner": "xflow",
@@ -51,7 +53,7 @@ TASK_DEFAULTS = {
 }
 
 
-def pipelines() -> list[Pipeline]:
+def pipelines() -> list[AnyPipeline]:
     """Return every valid pipeline; `check_pipelines.py` reports the others."""
     found = []
     for path in sorted(pipelines_folder().glob("*.yaml")):
@@ -60,7 +62,7 @@ def pipelines() -> list[Pipeline]:
     return found
 
 
-def dag_arguments(pipeline: Pipeline, kind: Kind, doc: str) -> dict[str, Any]:
+def dag_arguments(pipeline: AnyPipeline, kind: Kind, doc: str) -> dict[str, Any]:
     """Return the arguments that all DAGs of a pipeline share."""
     return {
         "dag_id": f"{pipeline.name}_{kind}",
@@ -73,10 +75,15 @@ def dag_arguments(pipeline: Pipeline, kind: Kind, doc: str) -> dict[str, Any]:
     }
 
 
-def params(pipeline: Pipeline, kind: Kind) -> dict[str, Param]:
+def train_schedule(pipeline: AnyPipeline) -> str | Asset | None:
+    """Return when a pipeline trains: by its cron expression, or after every collection."""
+    return collected_asset(pipeline.name) if pipeline.schedule == COLLECTED else pipeline.schedule
+
+
+def params(pipeline: AnyPipeline, kind: Kind) -> dict[str, Param]:
     """Return the fields of the trigger form that both kinds have."""
     usual = getattr(pipeline.input, kind)
-    return {
+    shared = {
         "input_uri": Param(
             None,
             type=["null", "string"],
@@ -92,23 +99,32 @@ def params(pipeline: Pipeline, kind: Kind) -> dict[str, Param]:
             description_md="Newest timestamp that may be used, as 2026-10-31 or 2026-10-31T23:00:00. "
             "Empty: the newest of the input.",
         ),
-        "horizon": Param(
-            pipeline.model.horizon,
-            type="integer",
-            minimum=1,
-            maximum=10_000,
-            title="Horizon",
-            description_md=f"Steps to forecast, each of frequency {pipeline.contract.frequency}.",
-        ),
     }
+    return shared | ({"horizon": _horizon(pipeline)} if isinstance(pipeline, Pipeline) else {})
 
 
-def champion_asset(pipeline: Pipeline) -> Asset:
+def _horizon(pipeline: Pipeline) -> Param:
+    return Param(
+        pipeline.model.horizon,
+        type="integer",
+        minimum=1,
+        maximum=10_000,
+        title="Horizon",
+        description_md=f"Steps to forecast, each of frequency {pipeline.contract.frequency}.",
+    )
+
+
+def champion_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever a champion was promoted."""
     return Asset(name=f"{pipeline.name}_champion", uri=f"xflow://{pipeline.name}/champion", group="xflow")
 
 
-def delivery_asset(pipeline: Pipeline) -> Asset:
+def collected_asset(name: str) -> Asset:
+    """Return the asset that has an event whenever a pipeline's vacancies were collected and delivered."""
+    return Asset(name=f"{name}_collected", uri=f"xflow://{name}/collected", group="xflow")
+
+
+def delivery_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever input to predict from was delivered to S3."""
     watcher = AssetWatcher(name=f"{pipeline.name}_deliveries", trigger=DeliveryTrigger(pipeline.input.predict))
     return Asset(
@@ -129,8 +145,8 @@ def runner() -> "Runner":
 
 
 def param(name: str) -> Any:
-    """Return what the trigger form holds for the current DAG run."""
-    return get_current_context()["params"][name]
+    """Return what the trigger form holds for the current DAG run; None for a field that it lacks."""
+    return get_current_context()["params"].get(name)
 
 
 @task
@@ -143,9 +159,9 @@ def load_mart(checked: Json) -> Json:
 
 @task
 def write_features(checked: Json) -> Json:
-    """Write the series to Tarantool as a feature set, and mark it ready."""
+    """Write what can be learned from to Tarantool as a feature set, and mark it ready."""
     features = runner().write_features(checked)
-    log.info("feature set %(id)s: %(series)d series, %(rows)d rows", features)
+    log.info("feature set %(id)s: %(series)d of %(rows)d rows", features)
     return features
 
 
@@ -160,7 +176,7 @@ def log_checked(checked: Json) -> Json:
     """Log what the contract let through; return it."""
     log.info(
         "%(rows_in)d rows in = %(rows_accepted)d accepted + %(rows_rejected)d rejected %(rejected_by_rule)s, "
-        "%(series_accepted)d series, as of %(as_of)s",
+        "%(entities)d series or vacancies, as of %(as_of)s",
         checked,
     )
     return checked

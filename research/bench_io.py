@@ -29,7 +29,7 @@ from xflow.adapters.s3 import S3Store
 from xflow.adapters.tarantool import TarantoolFeatures
 from xflow.ports import SeriesBlock, TableRows
 from xflow.refs import RunKey
-from xflow.schema import input_schema
+from xflow.schema import input_schema, series_tables
 from xflow.settings import ENVIRONMENT, REPOSITORY, Settings, read_env_file
 
 MART_LIMIT = 0.8
@@ -91,7 +91,7 @@ Line = tuple[str, float, str, bool, str]
 def mart_against_psql(settings: Settings, rows: int, folder: Path) -> Line:
     """Time a mart load from parquet against psql's copy of the same rows from CSV into the same table."""
     mart = GreenplumMart(settings.greenplum_dsn)
-    mart.prepare(PIPELINE, (), (0.8,))
+    mart.prepare(PIPELINE, series_tables((), (0.8,)))
     key = RunKey(pipeline=PIPELINE, kind="train", run_id="load")
     parquet, csv = folder / "rows.parquet", folder / "rows.csv"
     with pq.ParquetWriter(parquet, SCHEMA) as writer, csv.open("wb") as file:

@@ -28,8 +28,8 @@ from xflow.pipeline import Pipeline, load
 from xflow.ports import SeriesBlock
 from xflow.refs import CheckedInput, FeatureSetRef, ObjectRef, RunKey
 from xflow.settings import ENVIRONMENT, Settings, pipelines_folder
-from xflow.steps.forecast import forecast
-from xflow.steps.read_panel import read_panel
+from xflow.steps.kinds.read_panel import read_panel
+from xflow.steps.predict import predict
 
 SPEED_LIMIT = 0.7
 MEMORY_LIMIT = 1.5
@@ -56,9 +56,9 @@ class Job:
         """Run the step as the DAG does."""
         checked = CheckedInput(
             objects=(), verdict=ObjectRef(uri="", etag="", size=0), rows_in=0, rows_accepted=0, rows_rejected=0,
-            series_accepted=0, as_of="2024-01-01",
+            entities=0, as_of="2024-01-01",
         )  # fmt: skip
-        forecast(
+        predict(
             KEY, self.pipeline, checked, self.set, HORIZON, "bench",
             store=self.store, feature_store=self.features, registry=self.registry,
         )  # fmt: skip

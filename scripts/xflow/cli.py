@@ -18,6 +18,7 @@ from xflow.errors import XflowError
 from xflow.refs import RunKey
 from xflow.runner import Json, Runner
 from xflow.settings import Settings, pipelines_folder
+from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
@@ -25,7 +26,7 @@ console = Console(stderr=True)
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly.")]
 InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
 AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
-Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast; default: the pipeline's.")]
+Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast, of series; default: the pipeline's.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Tuning trials a candidate; default: the pipeline's.")]
 RunId = Annotated[str | None, typer.Option(help="Id of the run; repeating one replaces what it wrote.")]
 
@@ -39,24 +40,23 @@ def train(
     trials: Trials = None,
     run_id: RunId = None,
 ) -> None:
-    """Tune, train, register and judge a model of one pipeline."""
+    """Tune, train, register and judge the models of one pipeline."""
     with _reported(), _Steps(_runner(name, "train", run_id)) as steps:
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
         features = steps.call("write features", run.write_features, checked)
-        plan = steps.call("plan folds", run.plan, features, horizon, trials)
-        scores = [steps.call(f"tune {candidate}", run.tune, plan, candidate) for candidate in run.candidates()]
-        selection = steps.call("select", run.select, plan, scores)
-        fitted = steps.call("fit", run.fit, plan, selection)
-        version = steps.call("register", run.register, plan, fitted)
-        promotion = steps.call("judge and promote", run.promote, plan, version)
+        trained = [_train_target(steps, target, features, horizon, trials) for target in run.pipeline.targets]
+        steps.call("close the run", run.close, [promotion for _, promotion in trained])
     _print_rows(checked)
-    _print("Backtest", {**selection["scores"], "selected model": selection["score"]}, selection["metric"])
-    holdout = {name: value for name, value in fitted["metrics"].items() if name.startswith("holdout_")}
-    _print("Holdout", holdout, "figure")
-    verdict = "promoted" if promotion["promoted"] else "not promoted"
-    typer.echo(f"{promotion['name']} version {promotion['version']} {verdict}: {promotion['reason']}")
+    for selection, promotion in trained:
+        name = promotion["name"]
+        scores = {**selection["scores"], "selected model": selection["score"]}
+        _print(f"{name}: backtest", scores, selection["metric"])
+        holdout = {name: value for name, value in promotion["metrics"].items() if name.startswith("holdout_")}
+        _print(f"{name}: holdout", holdout, "figure")
+        verdict = "promoted" if promotion["promoted"] else "not promoted"
+        typer.echo(f"{name} version {promotion['version']} {verdict}: {promotion['reason']}")
 
 
 @app.command()
@@ -67,18 +67,20 @@ def predict(
     horizon: Horizon = None,
     run_id: RunId = None,
 ) -> None:
-    """Forecast with the champion and write parquet to S3."""
+    """Predict with the champions and write parquet to S3."""
     with _reported(), _Steps(_runner(name, "predict", run_id)) as steps:
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
         features = steps.call("write features", run.write_features, checked)
-        predictions = steps.call("forecast", run.forecast, features, checked, horizon)
+        predictions = steps.call("predict", run.predict, features, checked, horizon)
         steps.call("load predictions", run.load_predictions, predictions)
     _print_rows(checked)
-    champion = f"{predictions['model_name']} version {predictions['model_version']}"
+    champions = ", ".join(f"{model['name']} version {model['version']}" for model in predictions["models"])
+    about = "vacancies" if isinstance(run.pipeline, VacancyPipeline) else "series"
     typer.echo(
-        f"{predictions['rows']} forecasts of {predictions['series']} series by {champion}: {predictions['prefix']}"
+        f"{predictions['rows']} predictions of {predictions['entities']} {about} by {champions}: "
+        f"{predictions['prefix']}"
     )
 
 
@@ -99,6 +101,19 @@ def list_pipelines() -> None:
     with _reported():
         for found in pipelines.load_all(pipelines_folder()):
             typer.echo(f"{found.name}: {found.description}")
+
+
+def _train_target(
+    steps: "_Steps", target: str, features: Json, horizon: int | None, trials: int | None
+) -> tuple[Json, Json]:
+    """Train the model of one target; return what was selected and what was decided."""
+    run, of = steps.runner, f" {target}" if target else ""
+    plan = steps.call(f"plan folds{of}", run.plan, features, horizon, trials, target)
+    scores = [steps.call(f"tune {name}{of}", run.tune, plan, name) for name in run.candidates(target)]
+    selection = steps.call(f"select{of}", run.select, plan, scores)
+    fitted = steps.call(f"fit{of}", run.fit, plan, selection)
+    version = steps.call(f"register{of}", run.register, plan, fitted)
+    return selection, steps.call(f"judge and promote{of}", run.promote, plan, version)
 
 
 def _runner(name: str, kind: Any, run_id: str | None) -> Runner:
@@ -130,7 +145,7 @@ class _Steps:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def call(self, title: str, step: Callable[..., Json], *args: Any) -> Json:
+    def call(self, title: str, step: Callable[..., Any], *args: Any) -> Any:
         """Run one step and show its progress; one line a step where nothing can be redrawn."""
         bar = self._progress.add_task(title, total=1)
         self.runner.progress = lambda done, total: self._progress.update(bar, completed=done, total=total)

@@ -131,6 +131,10 @@ class Pipeline(BasePipeline):
     contract: Contract
     model: Model
 
+    def candidates(self, target: str) -> tuple[Candidate, ...]:  # noqa: ARG002  # one target alone
+        """Return the models to tune."""
+        return self.model.candidates
+
 
 AnyPipeline = Pipeline | VacancyPipeline
 KINDS: dict[str, type[AnyPipeline]] = {"forecasting": Pipeline, "vacancies": VacancyPipeline}

@@ -4,8 +4,9 @@ Adapters map every driver error to `xflow.errors` at this boundary. `xflow.adapt
 fake of each port; one contract suite runs over the fakes and the real services.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from xflow.domain.forecaster import Forecaster
+    from xflow.domain.vacancies.model import CohortModel
+    from xflow.domain.vacancies.records import RecordBlock
+    from xflow.schema import PipelineTables
+
+    type AnyModel = Forecaster | CohortModel
 
 
 class ObjectStore(Protocol):
@@ -30,6 +36,9 @@ class ObjectStore(Protocol):
         Names whose last part starts with ``_`` or ``.`` are left out. Raises `InputMissing` when
         there are none.
         """
+
+    def manifests(self, prefix: str) -> "Sequence[ObjectRef]":
+        """Return the manifests below a prefix ending in ``/``, sorted by URI; none is no error."""
 
     def download(self, ref: ObjectRef, target: Path) -> ObjectRef:
         """Stream an object to a file; return its reference with `sha256` and `size` filled.
@@ -64,7 +73,7 @@ class TableRows:
 class Mart(Protocol):
     """Mart tables and the run ledger in Greenplum."""
 
-    def prepare(self, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> None:
+    def prepare(self, pipeline: str, tables: "PipelineTables") -> None:
         """Create schema, tables and the lineage view when they are absent.
 
         Raises `ConfigInvalid` when a table exists with other columns.
@@ -114,17 +123,22 @@ class SeriesBlock:
     origin_row_id: int
 
 
+type Block = SeriesBlock | RecordBlock
+"""What a feature set is made of; all blocks of a set are of one layout."""
+
+
 class FeatureStore(Protocol):
     """Feature sets in Tarantool: invisible until marked ready with their count and checksum."""
 
-    def write(self, key: RunKey, facts: Mapping[str, str], series: Iterable[SeriesBlock]) -> FeatureSetRef:
+    def write(self, key: RunKey, facts: Mapping[str, str], blocks: Iterable[Block]) -> FeatureSetRef:
         """Write a feature set under the run's key and mark it ready; an earlier one of that key is replaced.
 
-        `facts` (frequency, exogenous names, ...) are kept beside it.
+        `facts` (frequency, names of columns, ...) are kept beside it. Their ``layout`` says what the
+        blocks are: ``series``, which is the default, or ``records``.
         """
 
-    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
-        """Return the facts and the series, sorted by series id.
+    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[Any]]:
+        """Return the facts and the blocks of the facts' layout, sorted by the id of their series or entity.
 
         Raises `FeatureSetMissing` when the set is absent or not ready, and, at the end of the
         stream, when count or checksum differ from `ref`.
@@ -137,11 +151,11 @@ class FeatureStore(Protocol):
 class ModelRegistry(Protocol):
     """Experiments, models and aliases in MLflow."""
 
-    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str], target: str = "") -> str:
         """Return the id of the MLflow run that belongs to a run key, made when absent.
 
         When a parameter differs from what the run was opened with, the key gets a new run: the model of the
-        old one is of other data or of another configuration.
+        old one is of other data or of another configuration. A run key has one run a `target`.
         """
 
     def log_candidate(
@@ -157,7 +171,7 @@ class ModelRegistry(Protocol):
     def log_model(
         self,
         run_id: str,
-        model: "Forecaster",
+        model: "AnyModel",
         example: Any,
         metrics: Mapping[str, float],
         figures: Mapping[str, Any],
@@ -173,7 +187,7 @@ class ModelRegistry(Protocol):
     def champion(self, name: str) -> ModelVersionRef | None:
         """Return the version that carries the champion alias, or None."""
 
-    def load(self, version: ModelVersionRef) -> "Forecaster":
+    def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
@@ -181,3 +195,52 @@ class ModelRegistry(Protocol):
 
     def challenge(self, version: ModelVersionRef, reason: str, figures: Mapping[str, float]) -> None:
         """Mark a version as the challenger and write down what was decided about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """An answer of hh.ru's API.
+
+    Attributes
+    ----------
+    status
+        200; 304: not changed since the given ETag; 404: no such vacancy, or no longer.
+    answered_at
+        The server's clock, UTC without a zone; None when it did not say.
+    body
+        The JSON text; ``""`` of a 304.
+    """
+
+    status: int
+    etag: str | None
+    answered_at: datetime | None
+    body: str
+
+
+class VacancyApi(Protocol):
+    """hh.ru's API for vacancies."""
+
+    def url(self, path: str, params: Sequence[tuple[str, str]] = ()) -> str:
+        """Return the URL of a request: the same parameters give the same URL."""
+
+    def get(self, url: str, etag: str | None = None) -> ApiResponse:
+        """Request a URL, at the shared rate, with patience for faults that pass.
+
+        Raises `ServiceUnavailable` when the patience is used up, and a `Permanent` error when the
+        API wants something else of the caller.
+        """
+
+
+class RateLimit(Protocol):
+    """Slots for requests, shared by all workers."""
+
+    def wait(self) -> None:
+        """Take the next free slot, and sleep until it is due."""
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody take a slot for so long."""
+
+
+Wanted = Callable[[Mapping[str, datetime | None]], Sequence[str]]
+"""Given the vacancies listed, with when they were last published (UTC without a zone), the ids whose details are
+wanted, most wanted first; ids of vacancies that are no longer listed may be among them."""

@@ -27,7 +27,7 @@ class RunKey(Ref):
     """
 
     pipeline: str
-    kind: Literal["train", "predict"]
+    kind: Literal["train", "predict", "collect"]
     run_id: str
 
     @property
@@ -76,8 +76,8 @@ class CheckedInput(Ref):
         ``rows_in == rows_accepted + rows_rejected``.
     rejected_by_rule
         Rejected rows by rule name.
-    series_accepted
-        Number of series with at least one accepted row.
+    entities
+        Number of series, or of vacancies, with at least one accepted row.
     as_of
         ISO timestamp up to which values may be used (inclusive).
     """
@@ -88,7 +88,7 @@ class CheckedInput(Ref):
     rows_accepted: int
     rows_rejected: int
     rejected_by_rule: dict[str, int] = {}
-    series_accepted: int
+    entities: int
     as_of: str
 
 
@@ -109,15 +109,30 @@ class FeatureSetRef(Ref):
 
 
 class FoldPlan(Ref):
-    """How a panel is split: a holdout of `horizon` steps, and rolling-origin folds before it."""
+    """How a feature set is split into a holdout and the folds before it.
+
+    Attributes
+    ----------
+    target
+        What is learned; ``""`` when the pipeline has one target alone.
+    scored
+        Number of series, or of vacancies, that the folds score.
+    horizon, min_train
+        Of series: the steps of the holdout and of each fold, and the values before a fold's origin.
+    boundaries, measure
+        Of cohorts: where the second and further ones begin, and what their quantity is.
+    """
 
     feature_set: FeatureSetRef
-    horizon: int
+    target: str = ""
     folds: int
-    min_train: int
     trials: int
     holdout_hash: str
-    series_scored: int
+    scored: int
+    horizon: int = 0
+    min_train: int = 0
+    boundaries: tuple[float, ...] = ()
+    measure: str = ""
 
 
 class CandidateScore(Ref):
@@ -167,22 +182,52 @@ class ModelVersionRef(Ref):
 
 
 class Promotion(Ref):
-    """What was decided about a new model version, and why."""
+    """What was decided about a new model version, and why; `metrics` are the version's own figures."""
 
     name: str
     version: str
+    target: str = ""
     champion: str
     promoted: bool
     reason: str
     figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
 
 
 class PredictionRef(Ref):
-    """Prediction parquet under a prefix whose manifest was written last."""
+    """Prediction parquet under a prefix whose manifest was written last; one model a target."""
 
     prefix: str
     manifest: ObjectRef
     rows: int
-    series: int
-    model_name: str
-    model_version: str
+    entities: int
+    models: tuple[ModelVersionRef, ...]
+
+
+class SnapshotRef(Ref):
+    """Raw responses of one collection, under a prefix whose manifest was written last.
+
+    Attributes
+    ----------
+    snapshot_id
+        The slug of the run that collected it.
+    taken_at
+        ISO timestamp in UTC, without a zone.
+    scope
+        Hash of the queries and of the window: snapshots of one scope may be compared.
+    complete
+        Every slice of the search was fetched whole: what is absent was not listed.
+    vacancies
+        Distinct vacancies listed.
+    source
+        ``hh.ru``, or ``generated`` for a sample.
+    """
+
+    prefix: str
+    snapshot_id: str
+    taken_at: str
+    scope: str
+    complete: bool
+    vacancies: int
+    source: str
+    manifest: ObjectRef

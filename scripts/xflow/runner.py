@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from xflow import refs
 from xflow.errors import DiskFull, XflowError
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Runner:
     """
 
     def __init__(
-        self, settings: Settings, pipeline: Pipeline, key: refs.RunKey, progress: Progress | None = None
+        self, settings: Settings, pipeline: AnyPipeline, key: refs.RunKey, progress: Progress | None = None
     ) -> None:
         self.settings, self.pipeline, self.key, self.progress = settings, pipeline, key, progress
 
@@ -86,10 +86,11 @@ class Runner:
     def check_contract(self, input_uri: str | None = None, as_of: str | None = None) -> Json:
         """Check the input against the contract; return a `CheckedInput`."""
         from xflow.steps.check_contract import check_contract
+        from xflow.steps.kinds import input_kind
 
         with self._step("check_contract"):
             location = input_uri or getattr(self.pipeline.input, self.key.kind)
-            self.mart.prepare(self.pipeline.name, self.pipeline.input.exogenous, self.pipeline.model.levels)
+            self.mart.prepare(self.pipeline.name, input_kind(self.pipeline).tables)
             facts = {"input_uri": self.store.uri(location), "git_commit": git_commit()}
             self.mart.start_run(self.key, facts)
             return _dump(check_contract(self.key, self.pipeline, location, as_of, store=self.store, mart=self.mart))
@@ -114,24 +115,24 @@ class Runner:
             self.mart.note_run(self.key, {"feature_set": written.id})
             return _dump(written)
 
-    def plan(self, features: Json, horizon: int | None = None, trials: int | None = None) -> Json:
+    def plan(self, features: Json, horizon: int | None = None, trials: int | None = None, target: str = "") -> Json:
         """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
         from xflow.steps.plan import plan
 
-        with self._step("plan"):
-            model = self.pipeline.model
+        with self._step(f"plan {target}".strip()):
             made = plan(
                 self.pipeline,
                 _features(features),
-                horizon or model.horizon,
-                trials or model.trials,
+                horizon,
+                trials or self.pipeline.model.trials,
+                target=target,
                 feature_store=self.features,
             )
             return _dump(made)
 
-    def candidates(self) -> list[str]:
-        """Return the names of the candidates to tune."""
-        return [candidate.name for candidate in self.pipeline.model.candidates]
+    def candidates(self, target: str = "") -> list[str]:
+        """Return the names of the candidates to tune for a target."""
+        return [candidate.name for candidate in self.pipeline.candidates(target)]
 
     def tune(self, plan: Json, candidate: str) -> Json:
         """Tune and backtest one candidate; return a `CandidateScore`."""
@@ -202,28 +203,33 @@ class Runner:
         with self._step("promote"):
             return _dump(
                 judge_and_promote(
-                    self.key,
                     self.pipeline,
                     _plan(plan),
                     refs.ModelVersionRef.model_validate(version),
                     feature_store=self.features,
                     registry=self.registry,
-                    mart=self.mart,
                 )
             )
 
-    def forecast(self, features: Json, checked: Json, horizon: int | None = None) -> Json:
-        """Let the champion forecast and write parquet; return a `PredictionRef`."""
-        from xflow.steps.forecast import forecast
+    def close(self, promotions: list[Json]) -> None:
+        """Write what the training ended in into the ledger."""
+        from xflow.steps.promote import close_run
 
-        with self._step("forecast"):
+        with self._step("close"):
+            close_run(self.key, [refs.Promotion.model_validate(each) for each in promotions], mart=self.mart)
+
+    def predict(self, features: Json, checked: Json, horizon: int | None = None) -> Json:
+        """Let the champions predict and write parquet; return a `PredictionRef`."""
+        from xflow.steps.predict import predict
+
+        with self._step("predict"):
             return _dump(
-                forecast(
+                predict(
                     self.key,
                     self.pipeline,
                     _checked(checked),
                     _features(features),
-                    horizon or self.pipeline.model.horizon,
+                    horizon,
                     git_commit(),
                     store=self.store,
                     feature_store=self.features,

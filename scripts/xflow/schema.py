@@ -1,5 +1,7 @@
 """Column names and Arrow schemas shared by steps and adapters."""
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 from xflow.columns import RESPONSIBILITY, ROW_ID, SERIES_ID, SNAPSHOT_AT, TIMESTAMP, VACANCY_ID, VALUE
@@ -138,3 +140,37 @@ RAW_SCHEMA = pa.schema(
     ]
 )
 """One response of the API a row: `kind` is search, detail or dictionary, `body` its JSON without contacts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineTables:
+    """The mart's two tables of one pipeline.
+
+    Attributes
+    ----------
+    input, prediction
+        Columns of ``mart.<pipeline>_input`` and ``mart.<pipeline>_prediction``, after the run's key.
+    lineage
+        Columns of the input that the view ``mart.<pipeline>_lineage`` shows beside a prediction, as
+        ``input_<column>``.
+    """
+
+    input: pa.Schema
+    prediction: pa.Schema
+    lineage: tuple[str, ...]
+
+
+def series_tables(exogenous: tuple[str, ...], levels: tuple[float, ...]) -> PipelineTables:
+    """Return the tables of a forecasting pipeline."""
+    return PipelineTables(input_schema(exogenous), prediction_schema(levels), (TIMESTAMP, VALUE))
+
+
+def vacancy_tables() -> PipelineTables:
+    """Return the tables of a vacancies pipeline."""
+    shown = (RESPONSIBILITY, "name", "employer_id", "area_id", "professional_role_id", "published_at")
+    return PipelineTables(vacancy_input_schema(), COHORT_PREDICTION_SCHEMA, shown)
+
+
+def vacancy_input_schema() -> pa.Schema:
+    """Return the schema of accepted vacancies, as the mart stores them."""
+    return pa.schema([pa.field(ROW_ID, pa.int64(), nullable=False), *VACANCY_SCHEMA])

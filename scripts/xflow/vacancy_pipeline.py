@@ -1,6 +1,7 @@
 """The file of a vacancies pipeline: what to collect from hh.ru, and which cohorts to learn from the texts."""
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -220,6 +221,10 @@ class VacancyPipeline(BasePipeline):
         """``salary`` and ``demand``, as far as the model has them."""
         return tuple(target for target in TARGETS if getattr(self.model, target) is not None)
 
+    def candidates(self, target: str) -> tuple[CohortCandidate, ...]:
+        """Return the models to tune for a target."""
+        return tuple(each for each in self.model.candidates if target in each.targets)
+
 
 def ascending(boundaries: tuple[float, ...]) -> tuple[float, ...]:
     """Return boundaries as they are.
@@ -229,6 +234,6 @@ def ascending(boundaries: tuple[float, ...]) -> tuple[float, ...]:
     ValueError
         They are not positive and ascending.
     """
-    if not boundaries or boundaries[0] <= 0 or any(a >= b for a, b in zip(boundaries, boundaries[1:], strict=False)):
+    if not boundaries or boundaries[0] <= 0 or any(a >= b for a, b in pairwise(boundaries)):
         raise ValueError("boundaries must be positive and ascend, as [100000, 150000, 200000]")
     return boundaries

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from xflow.ports import Mart, TableRows
 from xflow.refs import RunKey
-from xflow.schema import REJECTED_SCHEMA, input_schema
+from xflow.schema import REJECTED_SCHEMA, input_schema, series_tables
 from xflow.settings import Settings
 
 INPUT = input_schema(("price",))
 LEVELS = (0.8, 0.95)
+TABLES = series_tables(("price",), LEVELS)
 START = datetime(2020, 1, 1)  # noqa: DTZ001 - the mart's timestamps carry no zone
 
 
@@ -36,7 +37,7 @@ def input_rows(key: RunKey, batches: Iterable[pa.RecordBatch]) -> TableRows:
 def rejected_rows(rows: int) -> TableRows:
     columns = {
         "row_id": list(range(rows)),
-        "series_id": [None] * rows,
+        "entity_id": [None] * rows,
         "rule": ["missing_id"] * rows,
         "column_name": ["series_id"] * rows,
         "bad_value": [None] * rows,

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mart_rows import INPUT, LEVELS, START, batch, figures, input_rows, rejected_rows, select
+from mart_rows import INPUT, LEVELS, START, TABLES, batch, figures, input_rows, rejected_rows, select
 
 from xflow.adapters import greenplum_tables
 from xflow.adapters.greenplum import GreenplumMart
 from xflow.errors import ContractViolated, ServiceUnavailable
 from xflow.ports import TableRows
 from xflow.refs import RunKey
-from xflow.schema import REJECTED_SCHEMA, prediction_schema
+from xflow.schema import REJECTED_SCHEMA, prediction_schema, series_tables
 from xflow.settings import Settings
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -34,7 +34,7 @@ def postgres(stores: Settings) -> GreenplumMart:
 
 @pytest.fixture
 def prepared(postgres: GreenplumMart, key: RunKey) -> GreenplumMart:
-    postgres.prepare(key.pipeline, ("price",), LEVELS)
+    postgres.prepare(key.pipeline, TABLES)
     return postgres
 
 
@@ -63,14 +63,14 @@ def test_values_come_back_as_they_were(
 
 @pytest.mark.services
 def test_hostile_texts_come_back(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
-    rows = [{"row_id": i, "rule": text, "source_uri": text, "series_id": text} for i, text in enumerate(HOSTILE_TEXTS)]
+    rows = [{"row_id": i, "rule": text, "source_uri": text, "entity_id": text} for i, text in enumerate(HOSTILE_TEXTS)]
     prepared.load(
         key, [TableRows("rejected_row", REJECTED_SCHEMA, [pa.RecordBatch.from_pylist(rows, REJECTED_SCHEMA)])], {}
     )
     stored = select(
-        stores, "SELECT series_id, bad_value FROM mart.rejected_row WHERE run_key = %s ORDER BY row_id", str(key)
+        stores, "SELECT entity_id, bad_value FROM mart.rejected_row WHERE run_key = %s ORDER BY row_id", str(key)
     )
-    assert [row["series_id"] for row in stored] == HOSTILE_TEXTS
+    assert [row["entity_id"] for row in stored] == HOSTILE_TEXTS
     assert {row["bad_value"] for row in stored} == {None}
 
 
@@ -106,9 +106,9 @@ def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, st
     def prepare(_: int) -> None:
         with postgres._transaction("prepare") as cursor:
             together.wait()
-            greenplum_tables.prepare(cursor, key.pipeline, (), LEVELS)
+            greenplum_tables.prepare(cursor, key.pipeline, series_tables((), LEVELS))
 
-    postgres.prepare(key.pipeline, (), LEVELS)
+    postgres.prepare(key.pipeline, series_tables((), LEVELS))
     select(stores, "ALTER SCHEMA mart RENAME TO mart_put_aside")
     try:
         with ThreadPoolExecutor(6) as pool:
@@ -125,7 +125,7 @@ def test_a_table_put_aside_is_made_anew(prepared: GreenplumMart, stores: Setting
     table = f"{key.pipeline}_prediction"
     prepared.load(key, [input_rows(key, [batch(1)])], {})
     select(stores, f"ALTER TABLE mart.{table} RENAME TO {table}_old")
-    prepared.prepare(key.pipeline, ("price",), (0.5,))
+    prepared.prepare(key.pipeline, series_tables(("price",), (0.5,)))
     assert (prepared.count(key, table), prepared.count(key, f"{key.pipeline}_input")) == (0, 1)
     assert select(stores, f"SELECT lower_50 FROM mart.{key.pipeline}_lineage") == []
 
@@ -228,7 +228,7 @@ def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, s
 
 
 def test_tables_on_greenplum_are_distributed() -> None:
-    words = {"pipeline": "p", "exogenous": "", "bounds": "", "p_bounds": "", **greenplum_tables._storage(True)}
+    words = greenplum_tables._words("p", TABLES, on_greenplum=True)
     ddl = {name: greenplum_tables._render(name, words) for name in ("run", "rejected_row", "input", "prediction")}
     assert "DISTRIBUTED BY (run_key)" in ddl["run"]
     assert "appendonly" not in ddl["run"]

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
-from mart_rows import INPUT, LEVELS, batch, figures, input_rows, rejected_rows
+from mart_rows import INPUT, LEVELS, TABLES, batch, figures, input_rows, rejected_rows
 
 from xflow.adapters.greenplum import GreenplumMart
 from xflow.adapters.memory import MemoryMart
 from xflow.errors import ConfigInvalid
 from xflow.ports import Mart, TableRows
 from xflow.refs import RunKey, TableLoad
+from xflow.schema import series_tables
 from xflow.settings import Settings
 
 
@@ -22,7 +23,7 @@ def postgres(stores: Settings) -> GreenplumMart:
 @pytest.fixture(params=["memory", pytest.param("greenplum", marks=pytest.mark.services)])
 def mart(request: pytest.FixtureRequest, key: RunKey) -> Mart:
     made = MemoryMart() if request.param == "memory" else request.getfixturevalue("postgres")
-    made.prepare(key.pipeline, ("price",), LEVELS)
+    made.prepare(key.pipeline, TABLES)
     return made
 
 
@@ -93,11 +94,11 @@ def test_a_run_starts_anew(mart: Mart, key: RunKey) -> None:
 
 
 def test_another_shape_of_a_table_is_refused(mart: Mart, key: RunKey) -> None:
-    mart.prepare(key.pipeline, ("price",), LEVELS)
+    mart.prepare(key.pipeline, TABLES)
     with pytest.raises(ConfigInvalid, match=f"{key.pipeline}_input.* other columns"):
-        mart.prepare(key.pipeline, ("price", "stock"), LEVELS)
+        mart.prepare(key.pipeline, series_tables(("price", "stock"), LEVELS))
     with pytest.raises(ConfigInvalid, match=f"{key.pipeline}_prediction.* other columns"):
-        mart.prepare(key.pipeline, ("price",), (0.8,))
+        mart.prepare(key.pipeline, series_tables(("price",), (0.8,)))
 
 
 def test_a_table_that_is_absent(mart: Mart, key: RunKey) -> None:

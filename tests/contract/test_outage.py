@@ -13,7 +13,7 @@ from xflow.pipeline import Pipeline
 from xflow.refs import FeatureSetRef, RunKey
 from xflow.runner import Runner
 from xflow.settings import Settings
-from xflow.steps.read_panel import read_panel
+from xflow.steps.kinds.read_panel import read_panel
 
 pytestmark = pytest.mark.services
 

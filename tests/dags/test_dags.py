@@ -22,13 +22,14 @@ TRAIN = {
     "train.fit": ["train.plan", "train.select"],
     "promote.register": ["input.load_mart", "train.fit", "train.plan"],
     "promote.judge_and_promote": ["promote.register", "train.plan"],
+    "close_run": ["promote.judge_and_promote"],
 }
 PREDICT = {
     "input.check_contract": [],
     "input.load_mart": ["input.check_contract"],
     "input.write_features": ["input.check_contract"],
-    "predict.forecast": ["input.check_contract", "input.write_features"],
-    "predict.load_predictions": ["input.load_mart", "predict.forecast"],
+    "predict.make_predictions": ["input.check_contract", "input.write_features"],
+    "predict.load_predictions": ["input.load_mart", "predict.make_predictions"],
 }
 
 Parse = Callable[..., Any]
@@ -104,8 +105,8 @@ def test_a_promotion_alone_becomes_an_event(parsed: Any) -> None:
     tasks = parsed["dags"]["tourism_monthly_train"]["serialized"]["dag"]["tasks"]
     outlets = {task["__var"]["task_id"]: task["__var"].get("outlets", []) for task in tasks}
     named = {name: each for name, each in outlets.items() if each}
-    assert list(named) == ["promote.judge_and_promote"]
-    assert "asset_alias" in str(named["promote.judge_and_promote"])  # an asset itself has an event at every success
+    assert list(named) == ["close_run"]
+    assert "asset_alias" in str(named["close_run"])  # an asset itself has an event at every success
 
 
 @pytest.mark.parametrize(

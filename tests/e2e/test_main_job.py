@@ -168,7 +168,7 @@ def test_training_accounts_for_every_row(stack, trained):
     )
     assert row == ("success", SERIES * MONTHS + 2, SERIES * MONTHS, 2)
     assert stack.counts("tourism_monthly_input")[str(trained)] == SERIES * MONTHS
-    rules = stack.rows("select rule, series_id from mart.rejected_row where run_key = %s order by 2", str(trained))
+    rules = stack.rows("select rule, entity_id from mart.rejected_row where run_key = %s order by 2", str(trained))
     assert [series for _, series in rules] == ["loner", "series-00"]
 
 

@@ -18,7 +18,7 @@ from xflow.adapters.pgcopy import CopyStream, column_order
 from xflow.errors import ConfigInvalid, ServiceUnavailable
 from xflow.ports import TableRows
 from xflow.refs import RunKey, TableLoad
-from xflow.schema import RUN_SCHEMA
+from xflow.schema import RUN_SCHEMA, PipelineTables
 
 READ_BYTES = 1024 * 1024
 CONNECTION: dict[str, Any] = {
@@ -59,10 +59,10 @@ class GreenplumMart:
         """Show the address without the credentials."""
         return f"GreenplumMart({self._address})"
 
-    def prepare(self, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> None:
+    def prepare(self, pipeline: str, tables: PipelineTables) -> None:
         """Create schema, tables and the lineage view when they are absent; see `xflow.ports.Mart`."""
         with self._transaction("prepare the mart") as cursor:
-            greenplum_tables.prepare(cursor, pipeline, exogenous, levels)
+            greenplum_tables.prepare(cursor, pipeline, tables)
 
     def start_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
         """Write or reset the ledger row of a run: state ``running``, no figures but `facts`."""

@@ -8,9 +8,10 @@ import psycopg2.extensions
 import pyarrow as pa
 
 from xflow.errors import ConfigInvalid
-from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, bound_names, input_schema, prediction_schema
+from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, PipelineTables
 
 COLUMN_TYPES = {
+    pa.bool_(): "boolean",
     pa.string(): "text",
     pa.int32(): "integer",
     pa.int64(): "bigint",
@@ -31,9 +32,7 @@ WHERE n.nspname = 'mart' AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.atti
 Columns = dict[str, str]
 
 
-def prepare(
-    cursor: psycopg2.extensions.cursor, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]
-) -> None:
+def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables) -> None:
     """Create schema, tables and the lineage view of a pipeline when they are absent.
 
     Raises
@@ -41,14 +40,14 @@ def prepare(
     ConfigInvalid
         A table exists with other columns than the pipeline needs.
     """
-    wanted = _wanted(pipeline, exogenous, levels)
+    wanted = _wanted(pipeline, tables)
     names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
     if len(found) < len(names):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
         found = _existing(cursor, names)
         absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
-        _create(cursor, pipeline, exogenous, levels, absent)
+        _create(cursor, pipeline, tables, absent)
         found = _existing(cursor, names)
     for table, columns in wanted.items():
         if found[table] != columns:
@@ -58,11 +57,11 @@ def prepare(
             )
 
 
-def _wanted(pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> dict[str, Columns]:
+def _wanted(pipeline: str, tables: PipelineTables) -> dict[str, Columns]:
     facts = {
         "rejected_row": REJECTED_SCHEMA,
-        f"{pipeline}_input": input_schema(tuple(exogenous)),
-        f"{pipeline}_prediction": prediction_schema(tuple(levels)),
+        f"{pipeline}_input": tables.input,
+        f"{pipeline}_prediction": tables.prediction,
     }
     columns = {table: {"run_key": "text"} | _columns(schema) for table, schema in facts.items()}
     return {"run": _columns(RUN_SCHEMA)} | columns
@@ -81,22 +80,12 @@ def _existing(cursor: psycopg2.extensions.cursor, tables: Sequence[str]) -> dict
 
 
 def _create(
-    cursor: psycopg2.extensions.cursor,
-    pipeline: str,
-    exogenous: Sequence[str],
-    levels: Sequence[float],
-    absent: Mapping[str, str],
+    cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables, absent: Mapping[str, str]
 ) -> None:
     """Create what is absent and nothing else: DDL on a table that stands would wait for its loads."""
     cursor.execute("SELECT version() LIKE '%Greenplum%'")
     ((on_greenplum,),) = cursor.fetchall()
-    words = {
-        "pipeline": pipeline,
-        "exogenous": _listed(f'"{name}" double precision' for name in exogenous),
-        "bounds": _listed(f"{name} double precision NOT NULL" for name in bound_names(tuple(levels))),
-        "p_bounds": _listed(f"p.{name}" for name in bound_names(tuple(levels))),
-        **_storage(on_greenplum),
-    }
+    words = _words(pipeline, tables, on_greenplum)
     cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart'")
     if cursor.fetchone() is None:
         cursor.execute("CREATE SCHEMA mart")
@@ -106,6 +95,18 @@ def _create(
             # A run's rows lie side by side, so a block-range index finds them and costs COPY nothing.
             cursor.execute(f"CREATE INDEX ON mart.{table} USING brin (run_key) WITH (autosummarize = on)")
     cursor.execute(_render("lineage", words))
+
+
+def _words(pipeline: str, tables: PipelineTables, on_greenplum: bool) -> dict[str, str]:
+    """Return what the DDL of a pipeline is rendered with."""
+    return {
+        "pipeline": pipeline,
+        "input_columns": _defined(tables.input),
+        "prediction_columns": _defined(tables.prediction),
+        "prediction_names": _listed(f'p."{name}"' for name in tables.prediction.names),
+        "input_names": _listed(f'i."{name}" AS input_{name}' for name in tables.lineage),
+        **_storage(on_greenplum),
+    }
 
 
 def _storage(on_greenplum: bool) -> Mapping[str, str]:
@@ -122,6 +123,10 @@ def _storage(on_greenplum: bool) -> Mapping[str, str]:
 
 def _render(name: str, words: Mapping[str, str]) -> str:
     return Template(files("xflow.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")).substitute(words)
+
+
+def _defined(schema: pa.Schema) -> str:
+    return _listed(f'"{f.name}" {COLUMN_TYPES[f.type]}{"" if f.nullable else " NOT NULL"}' for f in schema)
 
 
 def _listed(columns: Iterable[str]) -> str:

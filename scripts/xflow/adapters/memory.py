@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from xflow.adapters.packing import Checksum, pack
 from xflow.errors import ConfigInvalid, ContractViolated, FeatureSetMissing, InputChanged, InputMissing
-from xflow.ports import SeriesBlock, TableRows
+from xflow.ports import Block, TableRows
 from xflow.refs import FeatureSetRef, ObjectRef, RunKey, TableLoad
-from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, input_schema, prediction_schema
+from xflow.schema import MANIFEST, REJECTED_SCHEMA, RUN_SCHEMA, PipelineTables
 
 
 class MemoryStore:
@@ -37,6 +37,11 @@ class MemoryStore:
         if not found:
             raise InputMissing(f"{uri}: no such object")
         return [self._ref(name).model_copy(update={"sha256": ""}) for name in found]
+
+    def manifests(self, prefix: str) -> Sequence[ObjectRef]:
+        """Return the manifests below a prefix."""
+        names = [name for name in sorted(self.objects) if name.startswith(self.uri(prefix))]
+        return [self._ref(name) for name in names if name.endswith(f"/{MANIFEST}")]
 
     def download(self, ref: ObjectRef, target: Path) -> ObjectRef:
         """Write an object to a file, checked against `ref`."""
@@ -79,13 +84,10 @@ class MemoryMart:
         self.rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
 
-    def prepare(self, pipeline: str, exogenous: Sequence[str], levels: Sequence[float]) -> None:
+    def prepare(self, pipeline: str, tables: PipelineTables) -> None:
         """Remember the tables of a pipeline."""
-        tables = {
-            f"{pipeline}_input": input_schema(tuple(exogenous)),
-            f"{pipeline}_prediction": prediction_schema(tuple(levels)),
-        }
-        for table, schema in tables.items():
+        wanted = {f"{pipeline}_input": tables.input, f"{pipeline}_prediction": tables.prediction}
+        for table, schema in wanted.items():
             if self.schemas.setdefault(table, schema).names != schema.names:
                 raise ConfigInvalid(f"mart.{table} has other columns than the pipeline needs")
 
@@ -133,24 +135,25 @@ class MemoryFeatures:
     """A `FeatureStore` in a dictionary."""
 
     def __init__(self) -> None:
-        self.sets: dict[str, tuple[int, str, dict[str, str], list[SeriesBlock], FeatureSetRef]] = {}
+        self.sets: dict[str, tuple[int, str, dict[str, str], list[Block], FeatureSetRef]] = {}
         self._written = itertools.count()
 
-    def write(self, key: RunKey, facts: Mapping[str, str], series: Iterable[SeriesBlock]) -> FeatureSetRef:
-        """Write a feature set; it is there once all its series were taken."""
-        checksum, blocks = Checksum(facts), {}
-        for block in series:
-            if block.series_id in blocks:
-                raise ContractViolated(f"feature set {key}: series {block.series_id!r} comes twice")
-            checksum.add(pack(block))
-            blocks[block.series_id] = block
+    def write(self, key: RunKey, facts: Mapping[str, str], blocks: Iterable[Block]) -> FeatureSetRef:
+        """Write a feature set; it is there once all its blocks were taken."""
+        checksum, taken = Checksum(facts), {}
+        for block in blocks:
+            packed = pack(facts, block)
+            if packed.name in taken:
+                raise ContractViolated(f"feature set {key}: id {packed.name.decode()!r} comes twice")
+            checksum.add(packed)
+            taken[packed.name] = block
         ref = FeatureSetRef(id=str(key), series=checksum.series, rows=checksum.rows, checksum=checksum.hexdigest())
-        ordered = [blocks[name] for name in sorted(blocks)]
+        ordered = [taken[name] for name in sorted(taken)]
         self.sets[ref.id] = (next(self._written), key.job, dict(facts), ordered, ref)
         return ref
 
-    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
-        """Return the facts and the series of a set."""
+    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[Any]]:
+        """Return the facts and the blocks of a set."""
         if ref.id not in self.sets or self.sets[ref.id][4].checksum != ref.checksum:
             raise FeatureSetMissing(f"feature set {ref.id}: absent, or holds other content")
         _, _, facts, blocks, _ = self.sets[ref.id]

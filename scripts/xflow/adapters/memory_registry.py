@@ -8,7 +8,7 @@ from xflow.errors import ModelMissing
 from xflow.refs import ModelVersionRef, RunKey
 
 if TYPE_CHECKING:
-    from xflow.domain.forecaster import Forecaster
+    from xflow.ports import AnyModel
 
 
 class MemoryRegistry:
@@ -23,12 +23,13 @@ class MemoryRegistry:
         self.aliases: dict[tuple[str, str], str] = {}
         self.notes: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str], target: str = "") -> str:
         """Return the id of the run that belongs to a run key, a new one when `params` differ from the last time's."""
-        run_id = self.current.setdefault(str(key), str(key))
+        mark = f"{key}/{target}" if target else str(key)
+        run_id = self.current.setdefault(mark, mark)
         known = self.runs.get(run_id, {}).get("params", {})
         if any(known.get(name, value) != value for name, value in params.items()):
-            run_id = self.current[str(key)] = f"{key}#{len(self.runs)}"
+            run_id = self.current[mark] = f"{mark}#{len(self.runs)}"
         self.runs.setdefault(run_id, {"params": dict(params), "tags": dict(tags)})
         return run_id
 
@@ -46,7 +47,7 @@ class MemoryRegistry:
     def log_model(
         self,
         run_id: str,
-        model: "Forecaster",
+        model: "AnyModel",
         example: Any,
         metrics: Mapping[str, float],
         figures: Mapping[str, Any],
@@ -75,12 +76,12 @@ class MemoryRegistry:
             return None
         return ModelVersionRef(name=name, version=version, mlflow_run_id=self.versions[name][int(version) - 1])
 
-    def load(self, version: ModelVersionRef) -> "Forecaster":
+    def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
         runs = self.versions.get(version.name, [])
         if int(version.version) > len(runs):
             raise ModelMissing(f"{version.name} has no version {version.version}")
-        model: Forecaster = pickle.loads(self.models[runs[int(version.version) - 1]])  # noqa: S301  # its own pickle
+        model: AnyModel = pickle.loads(self.models[runs[int(version.version) - 1]])  # noqa: S301  # its own pickle
         return model
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:

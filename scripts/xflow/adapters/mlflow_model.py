@@ -1,4 +1,4 @@
-"""The form in which a forecaster is logged to MLflow: a pyfunc over long frames."""
+"""The form in which models are logged to MLflow: pyfuncs over plain frames."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from xflow.schema import bound_names
 
 if TYPE_CHECKING:
     from xflow.domain.forecaster import Forecaster
+    from xflow.domain.vacancies.model import CohortModel
+    from xflow.ports import AnyModel
 
 
 class ForecastModel(PythonModel):  # type: ignore[misc]  # mlflow's base is untyped
@@ -26,6 +28,11 @@ class ForecastModel(PythonModel):  # type: ignore[misc]  # mlflow's base is unty
     def __init__(self, forecaster: "Forecaster") -> None:
         self.forecaster = forecaster
 
+    @property
+    def model(self) -> "Forecaster":
+        """The model inside."""
+        return self.forecaster
+
     def predict(
         self,
         context: Any,  # noqa: ARG002  # MLflow's signature
@@ -37,6 +44,25 @@ class ForecastModel(PythonModel):  # type: ignore[misc]  # mlflow's base is unty
         horizon = int((params or {}).get("horizon") or 0) or model.horizon
         panel = Panel.from_frame(model_input, model.freq, exogenous=model.exogenous)
         return forecast_frame(model, panel, horizon)
+
+    def signature(self) -> ModelSignature:
+        """Return the columns that the model takes and gives."""
+        model = self.forecaster
+        inputs = [
+            ColSpec(DataType.string, SERIES_ID),
+            ColSpec(DataType.datetime, TIMESTAMP),
+            ColSpec(DataType.double, VALUE),
+            *[ColSpec(DataType.double, name) for name in model.exogenous],
+        ]
+        outputs = [
+            ColSpec(DataType.string, SERIES_ID),
+            ColSpec(DataType.datetime, TIMESTAMP),
+            ColSpec(DataType.long, "step"),
+            ColSpec(DataType.double, "forecast"),
+            *[ColSpec(DataType.double, name) for name in bound_names(model.levels)],
+        ]
+        horizon = ParamSpec("horizon", DataType.integer, model.horizon)
+        return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([horizon]))
 
 
 def forecast_frame(model: "Forecaster", panel: Panel, horizon: int) -> pd.DataFrame:
@@ -56,20 +82,42 @@ def forecast_frame(model: "Forecaster", panel: Panel, horizon: int) -> pd.DataFr
     return frame
 
 
-def signature(model: "Forecaster") -> ModelSignature:
-    """Return the signature of a forecaster's pyfunc."""
-    inputs = [
-        ColSpec(DataType.string, SERIES_ID),
-        ColSpec(DataType.datetime, TIMESTAMP),
-        ColSpec(DataType.double, VALUE),
-        *[ColSpec(DataType.double, name) for name in model.exogenous],
-    ]
-    outputs = [
-        ColSpec(DataType.string, SERIES_ID),
-        ColSpec(DataType.datetime, TIMESTAMP),
-        ColSpec(DataType.long, "step"),
-        ColSpec(DataType.double, "forecast"),
-        *[ColSpec(DataType.double, name) for name in bound_names(model.levels)],
-    ]
-    horizon = ParamSpec("horizon", DataType.integer, model.horizon)
-    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([horizon]))
+class CohortsModel(PythonModel):  # type: ignore[misc]  # mlflow's base is untyped
+    """A fitted cohort model behind MLflow's pyfunc interface.
+
+    `predict` takes raw vacancies: the texts and categories that the model was trained with, as the
+    API gives them. It returns one row a vacancy: `cohort`, `probability`, and the probability of
+    every cohort in a column of its name.
+    """
+
+    def __init__(self, model: "CohortModel") -> None:
+        self.model = model
+
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002  # MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Return the cohort and the probabilities of each vacancy."""
+        from xflow.domain.vacancies.features import text_frame
+
+        shares = self.model.probabilities(text_frame(model_input, self.model.texts, self.model.categories))
+        made = pd.DataFrame(shares, columns=list(self.model.cohorts), index=model_input.index)
+        made.insert(0, "cohort", [self.model.cohorts[i] for i in shares.argmax(axis=1)])
+        made.insert(1, "probability", shares.max(axis=1))
+        return made
+
+    def signature(self) -> ModelSignature:
+        """Return the columns that the model takes and gives."""
+        inputs = [ColSpec(DataType.string, name, required=False) for name in self.model.texts + self.model.categories]
+        outputs = [ColSpec(DataType.string, "cohort"), ColSpec(DataType.double, "probability")]
+        outputs += [ColSpec(DataType.double, name) for name in self.model.cohorts]
+        return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def wrap(model: "AnyModel") -> ForecastModel | CohortsModel:
+    """Return the pyfunc of a fitted model."""
+    from xflow.domain.forecaster import Forecaster
+
+    return ForecastModel(model) if isinstance(model, Forecaster) else CohortsModel(model)

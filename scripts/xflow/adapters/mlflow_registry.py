@@ -14,14 +14,14 @@ from mlflow.exceptions import MlflowException, RestException
 from requests.exceptions import RequestException
 
 import xflow
-from xflow.adapters.mlflow_model import ForecastModel, signature
+from xflow.adapters.mlflow_model import CohortsModel, ForecastModel, wrap
 from xflow.errors import AccessDenied, ModelMissing, Permanent, ServiceUnavailable
 from xflow.refs import ModelVersionRef, RunKey
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from xflow.domain.forecaster import Forecaster
+    from xflow.ports import AnyModel
 
 RUN_KEY = "xflow.run_key"
 REPLACED = "xflow.replaced_run_key"  # on a run that was repeated with other data or parameters
@@ -36,6 +36,8 @@ REQUIREMENTS = (
     "numpy",
     "pyarrow",
     "pydantic",
+    "pymorphy3",
+    "pymorphy3-dicts-ru",
     "pyyaml",
 )
 CLIENT = {
@@ -50,7 +52,7 @@ CLIENT = {
 CHATTER = ("mlflow.pyfunc", "mlflow.utils.environment")
 EXPERIMENT = "Trainings of the pipeline {name}: one run a training, one child run a candidate."
 MODEL = (
-    "Forecaster of the pipeline {name}. `champion` makes the predictions, `previous` did before it, "
+    "Model {name}. `champion` makes the predictions, `previous` did before it, "
     "`challenger` was judged last."
 )
 
@@ -78,19 +80,20 @@ class MlflowRegistry:
         self._uri = uri
         self._client = MlflowClient(uri)
 
-    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str], target: str = "") -> str:
         """Return the id of the run that belongs to a run key; see `xflow.ports.ModelRegistry`."""
         wanted = {name: str(value) for name, value in params.items()}
+        mark, title = (f"{key}/{target}", f"{target} {key.slug}") if target else (str(key), key.slug)
         with _mapped(self._uri):
             experiment = self._experiment(key.pipeline)
-            found = self._runs(experiment, f"tags.`{RUN_KEY}` = '{key}'")
+            found = self._runs(experiment, f"tags.`{RUN_KEY}` = '{mark}'")
             run = found[0] if found else None
             if run is not None and any(run.data.params.get(name, value) != value for name, value in wanted.items()):
-                self._client.set_tag(run.info.run_id, REPLACED, str(key))
+                self._client.set_tag(run.info.run_id, REPLACED, mark)
                 self._client.delete_tag(run.info.run_id, RUN_KEY)
                 run = None
             if run is None:
-                run = self._client.create_run(experiment, run_name=key.slug, tags={RUN_KEY: str(key), **tags})
+                run = self._client.create_run(experiment, run_name=title, tags={RUN_KEY: mark, **tags})
             for name in wanted.keys() - run.data.params.keys():
                 self._client.log_param(run.info.run_id, name, wanted[name])
             return str(run.info.run_id)
@@ -122,7 +125,7 @@ class MlflowRegistry:
     def log_model(
         self,
         run_id: str,
-        model: "Forecaster",
+        model: "AnyModel",
         example: "pd.DataFrame",
         metrics: Mapping[str, float],
         figures: Mapping[str, Any],
@@ -177,12 +180,12 @@ class MlflowRegistry:
             return None
         return ModelVersionRef(name=name, version=str(found.version), mlflow_run_id=str(found.run_id))
 
-    def load(self, version: ModelVersionRef) -> "Forecaster":
+    def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
         with _mapped(self._uri):
             loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
-            model: ForecastModel = loaded.unwrap_python_model()
-            return model.forecaster
+            wrapped: ForecastModel | CohortsModel = loaded.unwrap_python_model()
+            return wrapped.model
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
         """Move ``champion`` to a version, and ``previous`` to the one that had it."""
@@ -228,12 +231,13 @@ class MlflowRegistry:
         for model in models:
             self._client.delete_logged_model(model.model_id)
 
-    def _log_pyfunc(self, run_id: str, model: "Forecaster", example: "pd.DataFrame") -> str:
+    def _log_pyfunc(self, run_id: str, model: "AnyModel", example: "pd.DataFrame") -> str:
+        wrapped = wrap(model)
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",
-                python_model=ForecastModel(model),
-                signature=signature(model),
+                python_model=wrapped,
+                signature=wrapped.signature(),
                 input_example=example,
                 code_paths=[str(Path(xflow.__file__).parent)],
                 pip_requirements=_pinned(),

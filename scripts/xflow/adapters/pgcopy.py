@@ -18,7 +18,7 @@ TRAILER = b"\xff\xff"
 SLICE_ROWS = 16_384
 POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, microseconds after 1970-01-01
 
-WIRE_TYPES = {pa.int32(): ">i4", pa.int64(): ">i8", pa.timestamp("us"): ">i8", pa.float64(): ">f8"}
+WIRE_TYPES = {pa.bool_(): "?", pa.int32(): ">i4", pa.int64(): ">i8", pa.timestamp("us"): ">i8", pa.float64(): ">f8"}
 NULL = pa.scalar(b"\xff\xff\xff\xff", pa.binary())
 NOTHING = pa.scalar(b"", pa.binary())
 
@@ -86,7 +86,7 @@ def encode(run_key: str, batch: pa.RecordBatch) -> memoryview:
     run_key
         Value of the first column.
     batch
-        Columns of int32, int64, float64, timestamp(us) and string, in the order of `column_order`.
+        Columns of bool, int32, int64, float64, timestamp(us) and string, in the order of `column_order`.
         Null becomes NULL; NaN and the infinities stay what they are.
     """
     key = run_key.encode()
@@ -114,7 +114,7 @@ def _fixed(columns: list[pa.Array]) -> list[pa.Array]:
     layout = [entry for i, c in enumerate(columns) for entry in ((f"n{i}", ">i4"), (f"v{i}", WIRE_TYPES[c.type]))]
     rows = np.empty(len(columns[0]), dtype=layout)
     for i, column in enumerate(columns):
-        rows[f"n{i}"] = column.type.bit_width // 8
+        rows[f"n{i}"] = np.dtype(WIRE_TYPES[column.type]).itemsize
         rows[f"v{i}"] = _numbers(column)
     return [_binary(rows)]
 
@@ -133,7 +133,7 @@ def _numbers(column: pa.Array) -> npt.NDArray[np.generic]:
     if column.type == pa.timestamp("us"):
         microseconds: npt.NDArray[np.int64] = column.view(pa.int64()).to_numpy()
         return microseconds - POSTGRES_EPOCH_US
-    numbers: npt.NDArray[np.generic] = column.to_numpy()
+    numbers: npt.NDArray[np.generic] = column.to_numpy(zero_copy_only=False)
     return numbers
 
 

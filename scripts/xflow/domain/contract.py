@@ -4,7 +4,7 @@ The rules are vectorised over Arrow batches rather than stated in pandera: they 
 of the same series (duplicates, gaps, length), of which a data frame schema would need all in memory.
 """
 
-from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -13,46 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
-from xflow.domain.panel import step_of
+from xflow.domain.panel import period_starts, step_of
 from xflow.domain.rules import Rule
 from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, Rows, kept
+from xflow.domain.verdict import Verdict
 
 _EARLIEST, _LATEST = (int(np.datetime64(day, "s").astype(np.int64)) for day in ("1678-01-01", "2262-01-01"))
 
 LARGEST = 1e100
 """Largest absolute value: sums of squares of as many as there can be stay finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The judgement of every row.
-
-    Attributes
-    ----------
-    codes
-        A `Rule` a row, uint8, in the order in which the rows were added.
-    series
-        Number of series with an accepted row.
-    oldest, newest
-        Period ordinals of the oldest and newest row with a value among those that were right by
-        themselves; None when there is none.
-    """
-
-    codes: Codes
-    series: int
-    oldest: int | None
-    newest: int | None
-
-    @property
-    def accepted(self) -> int:
-        """Number of accepted rows."""
-        return int(np.count_nonzero(self.codes == Rule.ACCEPTED))
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """Number of rejected rows by rule, for the rules that were broken."""
-        counts = np.bincount(self.codes, minlength=len(Rule))
-        return {rule.label: int(counts[rule]) for rule in Rule if rule and counts[rule]}
 
 
 class ContractChecker:
@@ -118,13 +87,16 @@ class ContractChecker:
         order = rows.reject_duplicates(rows.in_order())
         valued = kept(order, rows.codes[order] == Rule.ACCEPTED)
         times = rows.ordinals[valued]
-        oldest, newest = (int(times.min()), int(times.max())) if len(times) else (None, None)
+        oldest, newest = (self._start(times.min()), self._start(times.max())) if len(times) else (None, None)
         past = valued if self._as_of is None else kept(valued, times <= self._as_of)
         del times  # the largest arrays are alive now
         rows.judge_future(order[rows.codes[order] == FUTURE], valued, past, n_series)
         rows.judge_series(past, n_series, self._step, self._max_gap, self._min_length)
         used = np.bincount(rows.series[rows.codes == Rule.ACCEPTED])
-        return Verdict(rows.codes, int(np.count_nonzero(used)), oldest, newest)
+        return Verdict(rows.codes, Rule, int(np.count_nonzero(used)), oldest, newest)
+
+    def _start(self, ordinal: np.int64) -> datetime:
+        return pd.Timestamp(period_starts(np.array([ordinal]), self._frequency)[0]).to_pydatetime()
 
     def _series(self, column: pa.Array, codes: Codes) -> Numbers:
         """Return the number of each row's series, -1 where there is none."""

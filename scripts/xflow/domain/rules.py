@@ -1,11 +1,10 @@
 """The rules of the contract: their codes, what they are about and what to do about a row that breaks one."""
 
-from enum import IntEnum
-
 from xflow.columns import SERIES_ID, VALUE
+from xflow.domain.verdict import ContractRule
 
 
-class Rule(IntEnum):
+class Rule(ContractRule):
     """What can be wrong with a row; of several, the first is reported. The codes are stored: never reuse one."""
 
     ACCEPTED = 0
@@ -24,9 +23,9 @@ class Rule(IntEnum):
     VALUE_TOO_LARGE = 13
 
     @property
-    def label(self) -> str:
-        """The rule's name in tables and messages."""
-        return self.name.lower()
+    def advice(self) -> str:
+        """What to do about a row that breaks the rule."""
+        return ADVICE[self]
 
 
 COLUMN = {

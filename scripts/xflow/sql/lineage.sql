@@ -1,17 +1,7 @@
--- Every prediction beside the input row it starts from and the facts of its run.
+-- Every prediction beside the input row it stands on and the facts of its run.
 DROP VIEW IF EXISTS mart.${pipeline}_lineage;
 CREATE VIEW mart.${pipeline}_lineage AS
-SELECT p.run_key,
-       p.prediction_id,
-       p.series_id,
-       p."timestamp",
-       p.step,
-       p.forecast$p_bounds,
-       p.model_name,
-       p.model_version,
-       p.input_row_id,
-       i."timestamp" AS input_timestamp,
-       i.value       AS input_value,
+SELECT p.run_key$prediction_names$input_names,
        r.run_id,
        r.state       AS run_state,
        r.as_of,

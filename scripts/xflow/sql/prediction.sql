@@ -1,14 +1,6 @@
--- Forecasts; input_row_id is the last input row that the forecast of the series was allowed to see.
+-- Predictions; input_row_id is the input row that a prediction stands on.
 -- Distributed like the input by that row, so that the lineage joins without moving rows.
 CREATE TABLE mart.${pipeline}_prediction (
-    run_key       text NOT NULL,
-    prediction_id text NOT NULL,
-    series_id     text NOT NULL,
-    "timestamp"   timestamp NOT NULL,
-    step          integer NOT NULL,
-    forecast      double precision NOT NULL$bounds,
-    model_name    text NOT NULL,
-    model_version text NOT NULL,
-    input_row_id  bigint NOT NULL
+    run_key text NOT NULL$prediction_columns
 ) $facts_by_input_row_id;
-COMMENT ON TABLE mart.${pipeline}_prediction IS 'Forecasts of every run, with their intervals.'
+COMMENT ON TABLE mart.${pipeline}_prediction IS 'Predictions of every run, each with the input row it stands on.'

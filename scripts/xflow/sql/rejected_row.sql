@@ -2,7 +2,7 @@
 CREATE TABLE mart.rejected_row (
     run_key     text NOT NULL,
     row_id      bigint NOT NULL,
-    series_id   text,
+    entity_id   text,
     rule        text NOT NULL,
     column_name text,
     bad_value   text,

@@ -6,23 +6,22 @@ from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from xflow.domain.contract import ContractChecker, Verdict, to_ordinals
-from xflow.domain.panel import period_starts
+from xflow.domain.verdict import Verdict
 from xflow.errors import ConfigInvalid, ContractViolated, InputMissing
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ObjectStore, TableRows
 from xflow.refs import CheckedInput, RunKey
-from xflow.schema import REJECTED_SCHEMA, input_schema
-from xflow.steps.input_objects import LocalInput, downloaded, input_columns, verdict_bytes
+from xflow.schema import REJECTED_SCHEMA
+from xflow.steps.input_objects import LocalInput, downloaded, verdict_bytes
+from xflow.steps.kinds import InputKind, input_kind
 from xflow.steps.rejected_rows import describe, rejected_batches
 
 log = logging.getLogger(__name__)
 
 
 def check_contract(
-    key: RunKey, pipeline: Pipeline, location: str, as_of: str | None, *, store: ObjectStore, mart: Mart
+    key: RunKey, pipeline: AnyPipeline, location: str, as_of: str | None, *, store: ObjectStore, mart: Mart
 ) -> CheckedInput:
     """Judge every row of an input and keep the verdict beside the run.
 
@@ -47,11 +46,13 @@ def check_contract(
         rows are in the mart by then.
     """
     until = parse_as_of(as_of) if as_of else None
-    with downloaded(store, store.list(location), input_columns(pipeline)) as local:
+    kind = input_kind(pipeline)
+    objects = store.list(location)
+    with downloaded(store, objects[-1:] if kind.newest_only else objects, kind.columns) as local:
         if not sum(ref.rows for ref in local.objects):
             raise InputMissing(f"{store.uri(location)}: the parquet holds no rows. Bring an input with rows.")
-        verdict = _judge(key, pipeline, local, until)
-        used_until = until or _newest(pipeline, verdict)
+        verdict = _judge(kind, key.kind == "train", local, until)
+        used_until = until or verdict.newest
         checked = CheckedInput(
             objects=local.objects,
             verdict=store.put(f"{key.work_prefix}verdict.parquet", verdict_bytes(verdict.codes)),
@@ -59,12 +60,12 @@ def check_contract(
             rows_accepted=verdict.accepted,
             rows_rejected=len(verdict.codes) - verdict.accepted,
             rejected_by_rule=verdict.rejected,
-            series_accepted=verdict.series,
+            entities=verdict.entities,
             as_of=used_until.isoformat() if used_until else "",
         )
         if _violated(pipeline, checked):
-            raise _recorded(key, pipeline, local, verdict.codes, checked, mart)
-        if used_until and verdict.oldest is not None and _ordinal(used_until, pipeline) < verdict.oldest:
+            raise _recorded(kind, key, pipeline, local, verdict.codes, checked, mart)
+        if used_until and verdict.oldest is not None and used_until < verdict.oldest:
             raise ConfigInvalid(f"as_of {checked.as_of} lies before the first value of {store.uri(location)}")
     if checked.rows_rejected:
         log.warning("%s: %d of %d rows rejected: %s", key, checked.rows_rejected, checked.rows_in, verdict.rejected)
@@ -97,50 +98,33 @@ def ledger_facts(checked: CheckedInput) -> dict[str, object]:
     }
 
 
-def _judge(key: RunKey, pipeline: Pipeline, local: LocalInput, until: datetime | None) -> Verdict:
-    contract = pipeline.contract
-    checker = ContractChecker(
-        contract.frequency,
-        exogenous=pipeline.input.exogenous,
-        max_gap=contract.max_gap,
-        min_length=contract.min_length if key.kind == "train" else 0,
-        as_of=None if until is None else _ordinal(until, pipeline),
-    )
+def _judge(kind: InputKind, train: bool, local: LocalInput, until: datetime | None) -> Verdict:
+    checker = kind.checker(train, until)
     for batch in local.batches():
         checker.add(batch.rows)
     return checker.finish()
 
 
-def _ordinal(time: datetime, pipeline: Pipeline) -> int:
-    return int(to_ordinals(np.array([time], dtype="M8[us]"), pipeline.contract.frequency)[0])
-
-
-def _newest(pipeline: Pipeline, verdict: Verdict) -> datetime | None:
-    if verdict.newest is None:
-        return None
-    start = period_starts(np.array([verdict.newest]), pipeline.contract.frequency)[0]
-    return pd.Timestamp(start).to_pydatetime()
-
-
-def _violated(pipeline: Pipeline, checked: CheckedInput) -> bool:
+def _violated(pipeline: AnyPipeline, checked: CheckedInput) -> bool:
     return checked.rows_rejected > pipeline.contract.max_rejected * checked.rows_in or not checked.rows_accepted
 
 
 def _recorded(
+    kind: InputKind,
     key: RunKey,
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     local: LocalInput,
     codes: npt.NDArray[np.uint8],
     checked: CheckedInput,
     mart: Mart,
 ) -> ContractViolated:
     """Load the rejected rows, and no accepted ones, and return the error to raise."""
-    nothing = TableRows(f"{pipeline.name}_input", input_schema(pipeline.input.exogenous), ())
-    rejected = TableRows("rejected_row", REJECTED_SCHEMA, rejected_batches(local, codes))
+    nothing = TableRows(f"{pipeline.name}_input", kind.tables.input, ())
+    rejected = TableRows("rejected_row", REJECTED_SCHEMA, rejected_batches(kind, local, codes))
     mart.load(key, [nothing, rejected], ledger_facts(checked))
     share, limit = checked.rows_rejected / checked.rows_in, pipeline.contract.max_rejected
     return ContractViolated(
         f"{pipeline.name}: {checked.rows_rejected} of {checked.rows_in} rows ({share:.1%}) break the contract, "
-        f"{limit:.1%} are tolerated. {describe(local, codes)} All of them are in mart.rejected_row under "
+        f"{limit:.1%} are tolerated. {describe(kind, local, codes)} All of them are in mart.rejected_row under "
         f"run_key {key}. Correct the input, or raise contract.max_rejected, and start a new run."
     )

@@ -11,16 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xflow.domain.input_columns import InputColumns
-from xflow.domain.rules import Rule
 from xflow.errors import InputChanged, InputUnreadable
-from xflow.pipeline import Pipeline
 from xflow.ports import ObjectStore
 from xflow.refs import CheckedInput, ObjectRef
+from xflow.steps.kinds import Columns
 
 BATCH_ROWS = 65_536
 READ_BYTES = 1024 * 1024
 VERDICT = "rule"
+ACCEPTED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class LocalInput:
     """
 
     objects: tuple[ObjectRef, ...]
-    columns: InputColumns
+    columns: Columns
     folder: Path
 
     def batches(self) -> Iterator[InputBatch]:
@@ -70,7 +69,7 @@ class LocalInput:
 
 
 @contextmanager
-def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: InputColumns) -> Iterator[LocalInput]:
+def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: Columns) -> Iterator[LocalInput]:
     """Hold local copies of objects for the length of the block.
 
     Raises
@@ -91,16 +90,10 @@ def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: InputC
         yield LocalInput(tuple(found), columns, Path(folder))
 
 
-def input_columns(pipeline: Pipeline) -> InputColumns:
-    """Return the columns that a pipeline's YAML declares."""
-    names = pipeline.input.columns
-    return InputColumns(names.series_id, names.timestamp, names.value, pipeline.input.exogenous)
-
-
 def accepted_batches(local: LocalInput, codes: npt.NDArray[np.uint8]) -> Iterator[InputBatch]:
     """Yield the accepted rows of an input, those with code 0; batches without any are left out."""
     for batch in local.batches():
-        accepted = batch.take(codes[batch.row_ids] == Rule.ACCEPTED)
+        accepted = batch.take(codes[batch.row_ids] == ACCEPTED)
         if accepted.rows.num_rows:
             yield accepted
 

@@ -7,17 +7,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from xflow.errors import InputChanged
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ObjectStore, TableRows
 from xflow.refs import CheckedInput, RunKey, TableLoad
-from xflow.schema import REJECTED_SCHEMA, input_schema
+from xflow.schema import REJECTED_SCHEMA
 from xflow.steps.check_contract import ledger_facts
-from xflow.steps.input_objects import LocalInput, accepted_batches, downloaded, input_columns, read_verdict
+from xflow.steps.input_objects import LocalInput, accepted_batches, downloaded, read_verdict
+from xflow.steps.kinds import input_kind
 from xflow.steps.rejected_rows import rejected_batches
 
 
 def load_mart(
-    key: RunKey, pipeline: Pipeline, checked: CheckedInput, *, store: ObjectStore, mart: Mart
+    key: RunKey, pipeline: AnyPipeline, checked: CheckedInput, *, store: ObjectStore, mart: Mart
 ) -> list[TableLoad]:
     """Replace this run's rows in ``mart.<pipeline>_input`` and ``mart.rejected_row``, in one transaction.
 
@@ -31,11 +32,11 @@ def load_mart(
     InputChanged
         An object was replaced since the contract was checked; nothing is loaded then.
     """
-    codes = read_verdict(store, checked)
-    with downloaded(store, checked.objects, input_columns(pipeline)) as local:
-        schema = input_schema(pipeline.input.exogenous)
+    kind, codes = input_kind(pipeline), read_verdict(store, checked)
+    with downloaded(store, checked.objects, kind.columns) as local:
+        schema = kind.tables.input
         accepted = _counted(_accepted(local, codes, schema), checked.rows_accepted)
-        rejected = _counted(rejected_batches(local, codes), checked.rows_rejected)
+        rejected = _counted(rejected_batches(kind, local, codes), checked.rows_rejected)
         tables = [
             TableRows(f"{pipeline.name}_input", schema, accepted),
             TableRows("rejected_row", REJECTED_SCHEMA, rejected),
@@ -46,8 +47,11 @@ def load_mart(
 def _accepted(local: LocalInput, codes: npt.NDArray[np.uint8], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in accepted_batches(local, codes):
         columns = [pa.array(batch.row_ids), *batch.rows.columns]
-        # Accepted timestamps are starts of periods: nothing below a microsecond is lost.
-        cast = [column.cast(field.type) for column, field in zip(columns, schema)]
+        # An instant may come in nanoseconds; the mart keeps microseconds.
+        cast = [
+            column.cast(field.type, safe=not pa.types.is_timestamp(field.type))
+            for column, field in zip(columns, schema)
+        ]
         yield pa.RecordBatch.from_arrays(cast, schema=schema)
 
 

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xflow.errors import InputChanged
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ObjectStore, TableRows
 from xflow.refs import ObjectRef, PredictionRef, RunKey, TableLoad
-from xflow.schema import prediction_schema
+from xflow.steps.kinds import input_kind
 
 BATCH_ROWS = 65_536
 
 
 def load_predictions(
-    key: RunKey, pipeline: Pipeline, predictions: PredictionRef, *, store: ObjectStore, mart: Mart
+    key: RunKey, pipeline: AnyPipeline, predictions: PredictionRef, *, store: ObjectStore, mart: Mart
 ) -> TableLoad:
     """Copy the parts that the manifest names into ``mart.<pipeline>_prediction``.
 
@@ -31,14 +31,14 @@ def load_predictions(
     parts = [ObjectRef.model_validate(part) for part in manifest["parts"]]
     rows = TableRows(
         f"{pipeline.name}_prediction",
-        prediction_schema(pipeline.model.levels),
+        input_kind(pipeline).tables.prediction,
         _batches(store, parts, predictions.rows),
     )
     facts = {
         "state": "success",
         "rows_out": predictions.rows,
-        "model_name": predictions.model_name,
-        "model_version": predictions.model_version,
+        "model_name": ", ".join(model.name for model in predictions.models),
+        "model_version": ", ".join(model.version for model in predictions.models),
         "output_uri": predictions.prefix,
     }
     return mart.load(key, [rows], facts)[0]

@@ -1,21 +1,20 @@
-"""Register a fitted model, judge it beside the champion on one holdout, and move the alias."""
+"""Register a fitted model, judge it beside the champion on one holdout, move the alias, close the run."""
+
+import math
+from typing import Any
 
 import numpy as np
 
 from xflow.domain import promotion
-from xflow.domain.forecaster import Forecaster
-from xflow.domain.metrics import per_series
-from xflow.domain.panel import Panel
 from xflow.errors import ForecastNotFinite
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, Mart, ModelRegistry
 from xflow.refs import FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey
-from xflow.steps.champion import mismatch
-from xflow.steps.read_panel import read_panel
+from xflow.steps.kinds import ModelKind, model_kind
 
 
 def register(
-    key: RunKey, pipeline: Pipeline, plan: FoldPlan, fitted: FittedModel, git_commit: str, *, registry: ModelRegistry
+    key: RunKey, pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel, git_commit: str, *, registry: ModelRegistry
 ) -> ModelVersionRef:
     """Register the fitted model as a new version that carries its origin in tags."""
     tags = {
@@ -24,93 +23,93 @@ def register(
         "feature_set": plan.feature_set.id,
         "git_commit": git_commit,
     }
+    name = pipeline.model_name(plan.target)
     version = registry.register(
-        pipeline.name, fitted.mlflow_run_id, fitted.model_uri, tags, _description(pipeline, plan, fitted)
+        name, fitted.mlflow_run_id, fitted.model_uri, tags, _description(pipeline, plan, fitted)
     )
     return version.model_copy(update={"metrics": fitted.metrics})
 
 
 def judge_and_promote(
-    key: RunKey,
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     plan: FoldPlan,
     version: ModelVersionRef,
     *,
     feature_store: FeatureStore,
     registry: ModelRegistry,
-    mart: Mart,
 ) -> Promotion:
     """Score champion and challenger on the plan's holdout, and promote by `promotion.decide`.
 
-    Both models are loaded as registered and forecast the same holdout steps from the same history.
-    A champion that the pipeline's file has left behind, or that cannot forecast this input, gives way
+    Both models are loaded as registered and predict the same holdout from the same history.
+    A champion that the pipeline's file has left behind, or that cannot predict this input, gives way
     to the challenger: predictions would fail with it, and no training could ever replace it.
     A version that is already the champion stays it: a repeated run changes nothing.
     """
-    champion = registry.champion(pipeline.name)
+    champion = registry.champion(version.name)
     if champion is not None and champion.version == version.version:
         reason, promoted, figures = "this version is the champion already", True, dict[str, float]()
     else:
-        panel, _ = read_panel(feature_store, plan.feature_set)
-        new = _errors(registry.load(version), panel, plan.horizon, pipeline)
-        old, absent = _champion_errors(champion, panel, plan.horizon, pipeline, registry)
-        decision = promotion.decide(old, new, pipeline.model.metric, absent)
+        kind = model_kind(pipeline)
+        data = kind.data(plan, feature_store)
+        new = kind.errors(registry.load(version), data)
+        old, absent = _champion_errors(kind, champion, plan, data, registry)
+        decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit)
         reason, promoted, figures = decision.reason, decision.promote, decision.figures
         registry.challenge(version, reason, figures)
         if promoted:
             registry.promote(version, champion)
     holder = version if promoted or champion is None else champion
-    facts = {
-        "state": "success",
-        "message": reason,
-        "model_name": version.name,
-        "model_version": version.version,
-        "metrics": {**version.metrics, **figures},
-    }
-    mart.note_run(key, facts)
     return Promotion(
         name=version.name,
         version=version.version,
+        target=plan.target,
         champion=holder.version,
         promoted=promoted,
         reason=reason,
         figures=figures,
+        metrics=version.metrics,
     )
 
 
-def _description(pipeline: Pipeline, plan: FoldPlan, fitted: FittedModel) -> str:
+def close_run(key: RunKey, promotions: list[Promotion], *, mart: Mart) -> None:
+    """Write into the ledger what a training ended in: one model a target, its figures, and what was decided."""
+    figures = {
+        f"{each.target}_{name}".lstrip("_"): value
+        for each in promotions
+        for name, value in {**each.metrics, **each.figures}.items()
+    }
+    facts = {
+        "state": "success",
+        "message": "; ".join(f"{each.target}: {each.reason}".removeprefix(": ") for each in promotions),
+        "model_name": ", ".join(each.name for each in promotions),
+        "model_version": ", ".join(each.version for each in promotions),
+        "metrics": figures,
+    }
+    mart.note_run(key, facts)
+
+
+def _description(pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel) -> str:
     """Return what a version is and how good, as Markdown for the registry's page."""
-    model, series = pipeline.model, plan.feature_set.series
-    members = ", ".join(f"{name} {weight:.0%}" for name, weight in fitted.weights.items())
+    model = pipeline.model
     figures = [
-        f"- {part} {model.metric}: {fitted.metrics.get(f'{part}_{model.metric}', np.nan):.4f} "
-        f"(floor {model.floor}: {fitted.metrics.get(f'{part}_{model.metric}_floor', np.nan):.4f})"
+        f"- {part} {model.metric}: {fitted.metrics.get(f'{part}_{model.metric}', math.nan):.4f} "
+        f"(floor {model.floor}: {fitted.metrics.get(f'{part}_{model.metric}_floor', math.nan):.4f})"
         for part in ("backtest", "holdout")
     ]
-    steps = f"{plan.horizon} steps of frequency {pipeline.contract.frequency}"
-    return "\n".join(
-        [f"{members}; {steps}, fitted on {series} series without their last {plan.horizon} values", "", *figures]
-    )
+    return "\n".join([model_kind(pipeline).description(plan, fitted), "", *figures])
 
 
 def _champion_errors(
-    champion: ModelVersionRef | None, panel: Panel, horizon: int, pipeline: Pipeline, registry: ModelRegistry
+    kind: ModelKind, champion: ModelVersionRef | None, plan: FoldPlan, data: Any, registry: ModelRegistry
 ) -> tuple[np.ndarray | None, str]:
     """Return the champion's errors, or None, and why there is none to compare with."""
     if champion is None:
         return None, "first model"
     model = registry.load(champion)
-    left_behind = mismatch(model, pipeline)
+    left_behind = kind.mismatch(model, plan)
     if left_behind is None:
         try:
-            return _errors(model, panel, horizon, pipeline), ""
+            return kind.errors(model, data), ""
         except ForecastNotFinite as error:
             left_behind = str(error)
     return None, f"replaces version {champion.version}, which cannot serve any more ({left_behind})"
-
-
-def _errors(model: Forecaster, panel: Panel, horizon: int, pipeline: Pipeline) -> np.ndarray:
-    """Return each series' error on the last `horizon` steps, shape (n,)."""
-    history, actual = panel.split_last(horizon)
-    made = model.forecast(history, horizon)
-    return per_series(pipeline.model.metric, actual, made.mean, history, pipeline.model.seasonality)

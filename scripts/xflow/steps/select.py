@@ -1,19 +1,19 @@
-"""Choose the model's members by their out-of-fold forecasts, and hold them against the floor."""
+"""Choose the model's members by their out-of-fold predictions, and hold them against the floor."""
 
 import hashlib
 import json
 
-from xflow.domain import ensemble
 from xflow.errors import FloorNotBeaten
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
 from xflow.refs import CandidateScore, FoldPlan, RunKey, Selection
-from xflow.steps.training_data import kept_forecasts, training_data
+from xflow.steps.kept_arrays import kept
+from xflow.steps.kinds import model_kind
 
 
 def select(
     key: RunKey,
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     plan: FoldPlan,
     scores: list[CandidateScore],
     git_commit: str,
@@ -30,20 +30,21 @@ def select(
         The selected model is not better than the floor in the backtest. The candidates' figures
         are in the registry all the same.
     """
-    model, data = pipeline.model, training_data(plan, feature_store)
+    model, kind = pipeline.model, model_kind(pipeline)
     floor = next(score for score in scores if score.name == model.floor)
-    run_id = registry.open_run(key, _params(pipeline, plan), {"git_commit": git_commit, "kind": "train"})
+    tags = {"git_commit": git_commit, "kind": "train"}
+    run_id = registry.open_run(key, _params(pipeline, plan), tags, plan.target)
     for score in scores:
         params = {"kind": score.kind, **score.params}
         metrics = {f"backtest_{model.metric}": score.score, "tried": score.tried, "seconds": score.seconds}
         registry.log_candidate(run_id, score.name, params, metrics, score.fold_metrics)
-    oof = {score.name: kept_forecasts(store, score.oof) for score in scores}
-    weights, best = ensemble.select(oof, data.history, data.folds, model.metric, model.seasonality)
+    oof = {score.name: kept(store, score.oof) for score in scores}
+    weights, best = kind.combine(oof, kind.data(plan, feature_store))
     if not best < floor.score:
         raise FloorNotBeaten(
-            f"{pipeline.name}: the best of {len(scores)} candidates has a backtest {model.metric} of {best:.4f}, "
-            f"the floor {floor.name} has {floor.score:.4f}. No model was registered. Add candidates, trials or "
-            f"history, and see the MLflow run {run_id} for the figures of every fold."
+            f"{pipeline.model_name(plan.target)}: the best of {len(scores)} candidates has a backtest {model.metric} "
+            f"of {best:.4f}, the floor {floor.name} has {floor.score:.4f}. No model was registered. Add candidates, "
+            f"trials or history, and see the MLflow run {run_id} for the figures of every fold."
         )
     return Selection(
         members=tuple(score for score in scores if score.name in weights),
@@ -55,20 +56,18 @@ def select(
     )
 
 
-def _params(pipeline: Pipeline, plan: FoldPlan) -> dict[str, object]:
+def _params(pipeline: AnyPipeline, plan: FoldPlan) -> dict[str, object]:
     model = pipeline.model
     return {
-        "frequency": pipeline.contract.frequency,
-        "seasonality": model.seasonality,
-        "horizon": plan.horizon,
+        **model_kind(pipeline).params(plan),
         "folds": plan.folds,
         "trials": plan.trials,
         "seed": model.seed,
-        "series": plan.feature_set.series,
+        "entities": plan.feature_set.series,
         "values": plan.feature_set.rows,
         "feature_set": plan.feature_set.id,
         "feature_checksum": plan.feature_set.checksum,
         "configuration": hashlib.sha256(model.model_dump_json().encode()).hexdigest(),
         "holdout_hash": plan.holdout_hash,
-        "candidates": json.dumps([candidate.name for candidate in model.candidates]),
+        "candidates": json.dumps([candidate.name for candidate in pipeline.candidates(plan.target)]),
     }

@@ -1,57 +1,48 @@
-"""Tune one candidate and score it by a rolling-origin backtest."""
+"""Tune one candidate and score it by the folds."""
 
 import time
-from collections.abc import Callable
 
-from xflow.domain import tuning
 from xflow.errors import ConfigInvalid
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CandidateScore, FoldPlan, RunKey
-from xflow.steps.training_data import keep_forecasts, setting, training_data
+from xflow.steps.kept_arrays import keep
+from xflow.steps.kinds import Progress, model_kind
 
 
 def tune(
     key: RunKey,
-    pipeline: Pipeline,
+    pipeline: AnyPipeline,
     plan: FoldPlan,
     name: str,
     *,
     store: ObjectStore,
     feature_store: FeatureStore,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CandidateScore:
-    """Search the candidate's parameters, and keep the out-of-fold forecasts of the best ones.
+    """Search the candidate's parameters, and keep the out-of-fold predictions of the best ones.
 
     Parameters
     ----------
     name
-        One of the pipeline's candidates.
+        One of the pipeline's candidates for the plan's target.
     progress
         Called with the number of trials done and planned.
 
     Raises
     ------
     ConfigInvalid
-        The pipeline has no such candidate, or the candidate no such parameter.
+        The target has no such candidate, or the candidate no such parameter.
     """
-    candidate = next((each for each in pipeline.model.candidates if each.name == name), None)
+    candidates = pipeline.candidates(plan.target)
+    candidate = next((each for each in candidates if each.name == name), None)
     if candidate is None:
-        names = ", ".join(each.name for each in pipeline.model.candidates)
-        raise ConfigInvalid(f"{pipeline.name} has no candidate {name!r}; it has {names}")
-    data = training_data(plan, feature_store)
+        names = ", ".join(each.name for each in candidates)
+        raise ConfigInvalid(f"{pipeline.model_name(plan.target)} has no candidate {name!r}; it has {names}")
+    kind = model_kind(pipeline)
+    data = kind.data(plan, feature_store)
     started = time.monotonic()
-    result = tuning.tune(
-        candidate.kind,
-        candidate.params,
-        candidate.search,
-        panel=data.history,
-        folds=data.folds,
-        metric=pipeline.model.metric,
-        setting=setting(pipeline, plan),
-        trials=plan.trials,
-        progress=progress,
-    )
+    result = kind.tune(candidate, data, plan, progress)
     return CandidateScore(
         name=name,
         kind=candidate.kind,
@@ -59,6 +50,6 @@ def tune(
         score=result.score,
         fold_metrics=result.fold_scores,
         tried=result.tried,
-        oof=keep_forecasts(store, f"{key.work_prefix}oof/{name}.npy", result.oof),
+        oof=keep(store, f"{key.work_prefix}oof/{plan.target}/{name}.npy".replace("//", "/"), result.oof),
         seconds=round(time.monotonic() - started, 3),
     )

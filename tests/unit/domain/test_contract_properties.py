@@ -97,7 +97,7 @@ def test_right_rows_are_all_accepted(data, cut):
     rows, frequency = data
     verdict = judge(rows, cut, frequency, exogenous=("x",), min_length=3)
     assert verdict.rejected == {}
-    assert verdict.series == len({row[0] for row in rows})
+    assert verdict.entities == len({row[0] for row in rows})
 
 
 FAULTS = {

@@ -41,5 +41,5 @@ def test_series_that_one_model_could_not_score_count_for_neither():
 
 
 def test_nothing_in_common_is_refused():
-    with pytest.raises(ValueError, match="no holdout series"):
+    with pytest.raises(ValueError, match="none of the holdout's series"):
         decide(np.array([np.nan, 1.0]), np.array([1.0, np.nan]), "mase")

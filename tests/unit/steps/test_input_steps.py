@@ -15,10 +15,11 @@ from xflow.errors import ConfigInvalid, ContractViolated, InputChanged, InputMis
 from xflow.pipeline import Candidate, Contract, Input, Model, Pipeline
 from xflow.refs import RunKey
 from xflow.sample import synthetic
+from xflow.schema import series_tables
 from xflow.steps import input_objects
 from xflow.steps.check_contract import check_contract
+from xflow.steps.kinds.read_panel import read_panel
 from xflow.steps.load_mart import load_mart
-from xflow.steps.read_panel import read_panel
 from xflow.steps.write_features import write_features
 
 TABLE = "demo_input"
@@ -42,7 +43,7 @@ class World:
         self.pipeline = pipeline or make_pipeline()
         self.store, self.mart, self.features = MemoryStore(), MemoryMart(), MemoryFeatures()
         self.key = RunKey(pipeline="demo", kind=kind, run_id="r1")
-        self.mart.prepare("demo", self.pipeline.input.exogenous, (0.8,))
+        self.mart.prepare("demo", series_tables(self.pipeline.input.exogenous, (0.8,)))
 
     def put(self, table, name="in/a.parquet", **options):
         sink = pa.BufferOutputStream()
@@ -85,7 +86,7 @@ def test_every_row_arrives_where_it_belongs_and_twice_the_same():
     data = synthetic(4, 25)
     world.put(data, row_group_size=30)
     checked, (panel, origins) = world.run()
-    assert (checked.rows_in, checked.rows_accepted, checked.rows_rejected, checked.series_accepted) == (100, 100, 0, 4)
+    assert (checked.rows_in, checked.rows_accepted, checked.rows_rejected, checked.entities) == (100, 100, 0, 4)
     assert checked.as_of == "2023-12-01T00:00:00"
     assert [(row["row_id"], row["series_id"], row["value"]) for row in world.rows(TABLE)] == list(
         zip(range(100), data["series_id"].to_pylist(), data["value"].to_pylist())
@@ -206,7 +207,7 @@ def test_values_after_as_of_reach_the_mart_but_no_feature(caplog):
     assert checked.as_of == "2020-04-15T00:00:00"
     assert (panel.ids.tolist(), panel.values.tolist(), origins.tolist()) == (["a"], [1.0, 2.0, 3.0, 4.0], [3])
     assert len(world.rows(TABLE)) == 7
-    assert "1 series have no value up to 2020-04-15T00:00:00" in caplog.text
+    assert "1 of 2 have no row up to 2020-04-15T00:00:00" in caplog.text
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -16,11 +16,12 @@ from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, Floor
 from xflow.pipeline import Pipeline
 from xflow.ports import SeriesBlock
 from xflow.refs import CheckedInput, ObjectRef, RunKey
+from xflow.schema import series_tables
 from xflow.steps.fit import fit
-from xflow.steps.forecast import forecast
 from xflow.steps.load_predictions import load_predictions
 from xflow.steps.plan import plan
-from xflow.steps.promote import judge_and_promote, register
+from xflow.steps.predict import predict as predict_step
+from xflow.steps.promote import close_run, judge_and_promote, register
 from xflow.steps.select import select
 from xflow.steps.tune import tune
 
@@ -61,7 +62,7 @@ def key(kind, run_id="one"):
 CHECKED = CheckedInput(
     objects=(ObjectRef(uri="s3://memory/input", etag="e", size=1),),
     verdict=ObjectRef(uri="s3://memory/verdict", etag="e", size=1),
-    rows_in=1, rows_accepted=1, rows_rejected=0, series_accepted=SERIES, as_of="2024-01-01T00:00:00",
+    rows_in=1, rows_accepted=1, rows_rejected=0, entities=SERIES, as_of="2024-01-01T00:00:00",
 )  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def world():
     found = SimpleNamespace(
         store=MemoryStore(), mart=MemoryMart(), features=MemoryFeatures(), registry=MemoryRegistry()
     )
-    found.mart.prepare("demo", (), (0.8, 0.95))
+    found.mart.prepare("demo", series_tables((), (0.8, 0.95)))
     found.set = found.features.write(key("train"), {"frequency": "M", "exogenous": ""}, blocks())
     return found
 
@@ -83,15 +84,14 @@ def train(world, config, run_id="one"):
     chosen = select(run, config, planned, scores, "commit", registry=world.registry, **stores)
     fitted = fit(run, config, planned, chosen, "commit", registry=world.registry, **stores)
     version = register(run, config, planned, fitted, "commit", registry=world.registry)
-    judged = judge_and_promote(
-        run, config, planned, version, feature_store=world.features, registry=world.registry, mart=world.mart
-    )
+    judged = judge_and_promote(config, planned, version, feature_store=world.features, registry=world.registry)
+    close_run(run, [judged], mart=world.mart)
     return chosen, fitted, judged
 
 
 def predict(world, config, run_id="one", horizon=HORIZON):
     run = key("predict", run_id)
-    made = forecast(
+    made = predict_step(
         run, config, CHECKED, world.set, horizon, "commit",
         store=world.store, feature_store=world.features, registry=world.registry,
     )  # fmt: skip
@@ -166,7 +166,7 @@ def version_of(world, number):
 
 
 def panel_of(world):
-    from xflow.steps.read_panel import read_panel
+    from xflow.steps.kinds.read_panel import read_panel
 
     return read_panel(world.features, world.set)[0]
 
@@ -198,7 +198,7 @@ def test_the_manifest_names_every_part_with_its_content(world):
     made, rows = predict(world, pipeline())
     manifest = json.loads(world.store.get(made.manifest))
     assert manifest["rows"] == len(rows)
-    assert manifest["model"]["version"] == "1"
+    assert [model["version"] for model in manifest["models"]] == ["1"]
     part = ObjectRef.model_validate(manifest["parts"][0])
     assert pq.read_table(io.BytesIO(world.store.get(part))).num_rows == part.rows == len(rows)
 
@@ -227,7 +227,7 @@ def test_a_champion_that_the_pipeline_left_behind_gives_way_to_a_new_model(world
     assert (judged.promoted, judged.champion) == (True, "2")
     assert "replaces version 1" in judged.reason
     made, _ = predict(world, changed)
-    assert made.model_version == "2"
+    assert [model.version for model in made.models] == ["2"]
 
 
 def test_series_too_short_for_the_horizon_are_named(world):

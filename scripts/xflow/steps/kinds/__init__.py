@@ -1,0 +1,174 @@
+"""What differs between kinds of pipelines: strategies behind the same steps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from xflow.domain.tuning import TuneResult
+from xflow.domain.verdict import ContractRule, Verdict
+from xflow.pipeline import AnyPipeline, Pipeline
+from xflow.ports import FeatureStore
+from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, ModelVersionRef, Selection
+from xflow.schema import PipelineTables
+
+if TYPE_CHECKING:
+    from xflow.ports import AnyModel, Block
+    from xflow.steps.input_objects import LocalInput
+
+Codes = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+
+class Columns(Protocol):
+    """The columns of an input's objects; see `xflow.domain.input_columns.InputColumns`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns to read from an object, in canonical order."""
+
+    def check(self, schema: pa.Schema, source: str) -> None:
+        """Raise `InputUnreadable` when an object's columns are not the pipeline's."""
+
+    def canonical(self, batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+        """Return a batch in canonical columns; the first is the id of the row's series or vacancy."""
+
+
+class Checker(Protocol):
+    """Judges the rows of an input, which come in batches."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Judge the rows of a canonical batch."""
+
+    def finish(self) -> Verdict:
+        """Return the verdict of every row."""
+
+
+class InputKind(Protocol):
+    """What differs between inputs, from the contract to the features."""
+
+    entity: str
+    """What the rows are about, for messages: ``series`` or ``vacancy``."""
+    rules: type[ContractRule]
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of the input's objects."""
+
+    @property
+    def tables(self) -> PipelineTables:
+        """The mart's tables of the pipeline."""
+
+    @property
+    def newest_only(self) -> bool:
+        """Whether of a prefix the last object alone is read."""
+
+    def checker(self, train: bool, until: datetime | None) -> Checker:
+        """Return what judges the rows by the pipeline's contract, `until` being the run's as_of."""
+
+    def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
+        """Return the column, by its canonical name, and the value that broke a rule, a row each."""
+
+    def facts(self, checked: CheckedInput) -> dict[str, str]:
+        """Return what is kept beside the feature set."""
+
+    def blocks(self, local: "LocalInput", codes: Codes, checked: CheckedInput) -> "Iterator[Block]":
+        """Yield the features of the accepted rows up to as_of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted model with all that is logged beside it."""
+
+    model: "AnyModel"
+    metrics: dict[str, float]
+    figures: dict[str, Any]
+    example: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A model that predicts, and which version it is."""
+
+    version: ModelVersionRef
+    model: "AnyModel"
+
+
+class ModelKind(Protocol):
+    """What differs between models, from the split to the prediction; `data` is the kind's own."""
+
+    unit: str
+    """What a model is judged by one by one: ``series`` or ``vacancies``."""
+
+    def plan(
+        self, ref: FeatureSetRef, target: str, horizon: int | None, trials: int, features: FeatureStore
+    ) -> FoldPlan:
+        """Freeze the holdout and lay out the folds; raise `ContractViolated` when the data do not allow it."""
+
+    def params(self, plan: FoldPlan) -> dict[str, object]:
+        """Return what the plan alone does not say about the training, for the registry."""
+
+    def data(self, plan: FoldPlan, features: FeatureStore) -> Any:
+        """Read the plan's feature set and split it as planned."""
+
+    def tune(self, candidate: Any, data: Any, plan: FoldPlan, progress: Progress | None) -> TuneResult:
+        """Search a candidate's parameters by the folds."""
+
+    def combine(self, oof: Mapping[str, np.ndarray], data: Any) -> tuple[dict[str, float], float]:
+        """Return the members' weights, and the error of their average, from out-of-fold predictions."""
+
+    def fit(self, data: Any, plan: FoldPlan, selection: Selection, oof: Mapping[str, np.ndarray]) -> Fitted:
+        """Fit the members on everything before the holdout, and score them on it."""
+
+    def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
+        """Return in a line what was fitted on what."""
+
+    def errors(self, model: "AnyModel", data: Any) -> np.ndarray:
+        """Return a model's error on each unit of the holdout, shape (n,); NaN: cannot be scored."""
+
+    def mismatch(self, model: "AnyModel", plan: FoldPlan | None = None) -> str | None:
+        """Return why a model cannot serve the pipeline (or be judged by a plan) any more, or None."""
+
+    def predictions(
+        self,
+        champions: Mapping[str, Champion],
+        ref: FeatureSetRef,
+        checked: CheckedInput,
+        horizon: int | None,
+        features: FeatureStore,
+    ) -> "Iterator[Predicted]":
+        """Predict chunk by chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One chunk of predictions: all columns of the output but the prediction's id."""
+
+    columns: dict[str, Any]
+    entities: int
+
+
+def input_kind(pipeline: AnyPipeline) -> InputKind:
+    """Return what is special to the input of a pipeline."""
+    if isinstance(pipeline, Pipeline):
+        from xflow.steps.kinds.series_input import SeriesInput
+
+        return SeriesInput(pipeline)
+    from xflow.steps.kinds.vacancy_input import VacancyInput
+
+    return VacancyInput(pipeline)
+
+
+def model_kind(pipeline: AnyPipeline) -> ModelKind:
+    """Return what is special to the models of a pipeline."""
+    if isinstance(pipeline, Pipeline):
+        from xflow.steps.kinds.series_models import SeriesModels
+
+        return SeriesModels(pipeline)
+    from xflow.steps.kinds.cohort_models import CohortModels
+
+    return CohortModels(pipeline)

@@ -1,0 +1,276 @@
+"""The models of a forecasting pipeline: candidates over a panel of series, judged by rolling origins."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xflow.domain import ensemble, figures, tuning
+from xflow.domain.backtest import Folds, plan_folds
+from xflow.domain.candidate import Setting, build_candidate
+from xflow.domain.forecaster import Forecast, Forecaster, fit_intervals
+from xflow.domain.intervals import series_scale
+from xflow.domain.metrics import coverage, mean_error, per_series
+from xflow.domain.panel import Panel
+from xflow.errors import ContractViolated
+from xflow.pipeline import Candidate, Pipeline
+from xflow.ports import FeatureStore
+from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
+from xflow.schema import bound_names
+from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
+from xflow.steps.kinds.read_panel import read_panel
+
+METRICS = ("mase", "smape", "mae", "rmse")
+EXAMPLE_SERIES = 2
+SERIES_A_CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class PanelData:
+    """One plan's data.
+
+    Attributes
+    ----------
+    history
+        Every series without its holdout: all that may be learned from.
+    actual
+        The holdout, shape (n, horizon).
+    folds
+        Rolling origins within `history`.
+    """
+
+    history: Panel
+    actual: np.ndarray
+    folds: Folds
+
+
+class SeriesModels:
+    """What is special to models of series; see `xflow.steps.kinds.ModelKind`."""
+
+    unit = "series"
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline, self._model = pipeline, pipeline.model
+
+    def plan(
+        self, ref: FeatureSetRef, target: str, horizon: int | None, trials: int, features: FeatureStore
+    ) -> FoldPlan:
+        """Return the plan that every candidate is tuned and judged by.
+
+        The last `horizon` values of each series are the holdout: no candidate sees them before the
+        promotion. Folds lie before it; a series takes part in a fold when enough history is left.
+
+        Raises
+        ------
+        ContractViolated
+            A series is too short to give up a holdout, none is long enough for a fold, or none varies.
+        """
+        steps = horizon or self._model.horizon
+        panel, _ = read_panel(features, ref)
+        min_train = self._model.min_train or 2 * self._model.seasonality + 1
+        self._check_lengths(panel, steps, min_train)
+        history = panel.head(steps).lengths
+        try:
+            folds = plan_folds(history, steps, self._model.folds, min_train)
+        except ValueError as error:
+            raise ContractViolated(
+                f"{self._pipeline.name}: no series is long enough for a backtest: the longest has {history.max()} "
+                f"values before its holdout of {steps}, one fold needs {min_train} to train on (model.min_train; two "
+                f"seasons and one when not set) and {steps} to forecast. Bring more history, or set a smaller "
+                "model.min_train or horizon."
+            ) from error
+        return FoldPlan(
+            feature_set=ref,
+            target=target,
+            horizon=steps,
+            folds=len(folds.folds),
+            min_train=min_train,
+            trials=trials,
+            holdout_hash=_hash(panel, steps),
+            scored=folds.scored,
+        )
+
+    def params(self, plan: FoldPlan) -> dict[str, object]:
+        """Return frequency, seasonality and horizon."""
+        return {
+            "frequency": self._pipeline.contract.frequency,
+            "seasonality": self._model.seasonality,
+            "horizon": plan.horizon,
+        }
+
+    def data(self, plan: FoldPlan, features: FeatureStore) -> PanelData:
+        """Read the plan's feature set and split it as planned."""
+        panel, _ = read_panel(features, plan.feature_set)
+        history, actual = panel.split_last(plan.horizon)
+        return PanelData(history, actual, plan_folds(history.lengths, plan.horizon, plan.folds, plan.min_train))
+
+    def tune(
+        self, candidate: Candidate, data: PanelData, plan: FoldPlan, progress: Progress | None
+    ) -> tuning.TuneResult:
+        """Search a candidate's parameters by rolling-origin backtest."""
+        return tuning.tune(
+            candidate.kind,
+            candidate.params,
+            candidate.search,
+            panel=data.history,
+            folds=data.folds,
+            metric=self._model.metric,
+            setting=self._setting(plan),
+            trials=plan.trials,
+            progress=progress,
+        )
+
+    def combine(self, oof: Mapping[str, np.ndarray], data: PanelData) -> tuple[dict[str, float], float]:
+        """Return the members' weights and the error of their average; `oof` has shape (folds, n_series, horizon)."""
+        return ensemble.select(oof, data.history, data.folds, self._model.metric, self._model.seasonality)
+
+    def fit(self, data: PanelData, plan: FoldPlan, selection: Selection, oof: Mapping[str, np.ndarray]) -> Fitted:
+        """Fit members and intervals without the holdout, and score the model on it.
+
+        The interval widths come from the out-of-fold residuals of the blend; their coverage, like the
+        accuracy, is measured on the holdout.
+        """
+        model, setting = self._model, self._setting(plan)
+        weights = dict(zip((member.name for member in selection.members), selection.weights, strict=True))
+        members = {
+            member.name: (weights[member.name], build_candidate(member.kind, member.params, setting))
+            for member in selection.members
+        }
+        intervals = fit_intervals(
+            data.history, data.folds, ensemble.blend(oof, weights), model.levels, model.seasonality
+        )
+        forecaster = Forecaster.fit(data.history, members, intervals, model.seasonality, plan.horizon)
+        made = forecaster.forecast(data.history, plan.horizon)
+        floor = build_candidate(selection.floor.kind, selection.floor.params, setting)
+        naive = floor.fit(data.history).forecast(data.history, plan.horizon)
+        return Fitted(
+            forecaster,
+            self._metrics(data, made, naive),
+            self._figures(data, made, naive, selection),
+            # A few short histories in the long form that the logged model takes.
+            data.history.select(np.arange(min(EXAMPLE_SERIES, data.history.n_series))).tail(36).to_frame(),
+        )
+
+    def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
+        """Return the members, the steps and the number of series."""
+        members = ", ".join(f"{name} {weight:.0%}" for name, weight in fitted.weights.items())
+        steps = f"{plan.horizon} steps of frequency {self._pipeline.contract.frequency}"
+        series = f"fitted on {plan.feature_set.series} series without their last {plan.horizon} values"
+        return f"{members}; {steps}, {series}"
+
+    def errors(self, model: Forecaster, data: PanelData) -> np.ndarray:
+        """Return each series' error on its holdout, shape (n,)."""
+        made = model.forecast(data.history, data.actual.shape[1])
+        return per_series(self._model.metric, data.actual, made.mean, data.history, self._model.seasonality)
+
+    def mismatch(self, model: Forecaster, plan: FoldPlan | None = None) -> str | None:  # noqa: ARG002
+        """Return what a model was trained for and the pipeline now says otherwise, or None when they agree."""
+        wanted = (self._pipeline.contract.frequency, self._pipeline.input.exogenous, self._model.levels)
+        found = (model.freq, tuple(model.exogenous), tuple(model.levels))
+        if wanted == found:
+            return None
+        return f"trained for frequency, exogenous columns and levels {found}, the pipeline now says {wanted}"
+
+    def predictions(
+        self,
+        champions: Mapping[str, Champion],
+        ref: FeatureSetRef,
+        checked: CheckedInput,
+        horizon: int | None,
+        features: FeatureStore,
+    ) -> Iterator[Predicted]:
+        """Forecast `horizon` steps after each series' end, or after as_of, as the pipeline's `origin` says."""
+        (champion,) = champions.values()
+        panel, origins = read_panel(features, ref)
+        for first in range(0, panel.n_series, SERIES_A_CHUNK):
+            chosen = np.arange(first, min(first + SERIES_A_CHUNK, panel.n_series))
+            lead = self._lead(checked, panel, chosen)
+            for steps in np.unique(lead):
+                same = chosen[lead == steps]
+                columns = _columns(
+                    champion, panel.select(same), origins[same], horizon or self._model.horizon, int(steps)
+                )
+                yield Predicted(columns, len(same))
+
+    def _lead(self, checked: CheckedInput, panel: Panel, chosen: np.ndarray) -> np.ndarray:
+        """Return how many steps lie between each series' end and the forecast's origin."""
+        if self._model.origin == "series_end":
+            return np.zeros(len(chosen), dtype=np.int64)
+        return np.asarray(panel.steps_until(checked.as_of)[chosen])
+
+    def _setting(self, plan: FoldPlan) -> Setting:
+        return Setting(self._model.seasonality, plan.horizon, self._model.seed, self._model.device)
+
+    def _check_lengths(self, panel: Panel, horizon: int, min_train: int) -> None:
+        name = self._pipeline.name
+        short = panel.ids[panel.lengths < horizon + min_train]
+        if len(short):
+            raise ContractViolated(
+                f"{name}: {len(short)} of {panel.n_series} series are shorter than the horizon of {horizon} and "
+                f"{min_train} steps to train on (model.min_train; two seasons and one when not set): "
+                f"{', '.join(short[:5])}. Raise contract.min_length to {horizon + min_train} so that they are "
+                f"rejected, or set a smaller model.min_train or horizon."
+            )
+        if not series_scale(panel.head(horizon), self._model.seasonality).any():
+            raise ContractViolated(
+                f"{name}: all {panel.n_series} series are constant, or repeat one season of "
+                f"{self._model.seasonality} steps, before the last {horizon} values: there is nothing to learn and no "
+                "error to scale by. Bring series that vary, or correct model.seasonality."
+            )
+
+    def _metrics(self, data: PanelData, made: Forecast, naive: np.ndarray) -> dict[str, float]:
+        model, found = self._model, {}
+        for metric in METRICS:
+            errors = per_series(metric, data.actual, made.mean, data.history, model.seasonality)
+            found[f"holdout_{metric}"] = mean_error(errors)
+        errors = per_series(model.metric, data.actual, naive, data.history, model.seasonality)
+        found[f"holdout_{model.metric}_floor"] = mean_error(errors)
+        for k, level in enumerate(model.levels):
+            lower, upper = made.bounds[2 * k], made.bounds[2 * k + 1]
+            found[f"holdout_coverage_{level * 100:.0f}"] = coverage(data.actual, lower, upper)
+        return found
+
+    def _figures(self, data: PanelData, made: Forecast, naive: np.ndarray, selection: Selection) -> dict[str, Any]:
+        model = self._model
+        errors = per_series(model.metric, data.actual, made.mean, data.history, model.seasonality)
+        scale = figures.plot_scale(data.history, model.seasonality)
+        chosen = {member.name for member in selection.members}
+        return {
+            "forecast_against_actual": figures.forecast_against_actual(
+                data.history, data.actual, made, model.levels, errors, model.metric
+            ),
+            "error_by_horizon": figures.error_by_horizon(data.actual, made.mean, naive, scale, selection.floor.name),
+            "residuals": figures.residuals(data.actual, made.mean, scale),
+            "candidates": figures.candidate_scores(
+                selection.scores, chosen, selection.floor.name, selection.score, model.metric
+            ),
+        }
+
+
+def _columns(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int, lead: int) -> dict[str, Any]:
+    """Return the output's columns of one panel whose forecasts begin `lead` steps after its ends."""
+    made = champion.model.forecast(panel, horizon + lead)
+    n = panel.n_series
+    columns = {
+        "series_id": panel.ids.repeat(horizon),
+        "timestamp": panel.future_timestamps(horizon + lead)[:, lead:].ravel().astype("datetime64[us]"),
+        "step": np.tile(np.arange(1, horizon + 1, dtype=np.int32), n),
+        "forecast": made.mean[:, lead:].ravel(),
+        "model_name": [champion.version.name] * (n * horizon),
+        "model_version": [champion.version.version] * (n * horizon),
+        "input_row_id": origins.repeat(horizon),
+    }
+    for name, bound in zip(bound_names(champion.model.levels), made.bounds, strict=True):
+        columns[name] = bound[:, lead:].ravel()
+    return columns
+
+
+def _hash(panel: Panel, horizon: int) -> str:
+    """Name the holdout by its content: ids, times and values."""
+    _, actual = panel.split_last(horizon)
+    content = hashlib.sha256("\0".join(panel.ids).encode())
+    content.update(panel.ends.tobytes())
+    content.update(actual.tobytes())
+    return content.hexdigest()
