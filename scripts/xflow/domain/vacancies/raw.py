@@ -1,7 +1,7 @@
 """Responses of hh.ru's API as they are kept: whole, but without the contacts of recruiters."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -45,6 +45,28 @@ class SearchPage:
     items: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the pages of one search list together.
+
+    Attributes
+    ----------
+    published
+        When each vacancy was last published, by id; None where no page says.
+    items
+        Items in the pages; one that moved to a later page meanwhile counts twice.
+    found
+        Items that the search has by its own account, the largest number where its pages differ.
+    whole
+        The pages hold all that the last of them counts; one page alone always does.
+    """
+
+    published: dict[str, datetime | None]
+    items: int
+    found: int
+    whole: bool
+
+
 def without_contacts(body: str) -> str:
     """Return a JSON text without anybody's contacts, at any depth.
 
@@ -82,6 +104,24 @@ def search_items(body: str | None) -> Iterator[dict[str, Any]]:
     for item in search_page(body).items:
         if vacancy_id(item):
             yield item
+
+
+def listed(bodies: Sequence[str | None]) -> Listed:
+    """Return what the pages of one search list together; raise as `search_page` does."""
+    pages = [search_page(body) for body in bodies]
+    published: dict[str, datetime | None] = {}
+    items = [item for page in pages for item in page.items if vacancy_id(item)]
+    for item in items:
+        merge_published(published, {vacancy_id(item): published_at(item)})
+    whole = len(pages) == 1 or len(published) >= pages[-1].found
+    return Listed(published, len(items), max(page.found for page in pages), whole)
+
+
+def merge_published(into: dict[str, datetime | None], new: Mapping[str, datetime | None]) -> None:
+    """Add vacancies to others in place; of two times of publication the later one stays."""
+    for vacancy, moment in new.items():
+        times = [time for time in (into.get(vacancy), moment) if time is not None]
+        into[vacancy] = max(times, default=None)
 
 
 def vacancy_id(item: dict[str, Any]) -> str:
