@@ -1,6 +1,6 @@
 """Which candidates make up the model, and with which weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,33 +11,30 @@ from xflow.domain.panel import Panel
 ROUNDS = 10
 
 
-def select(
-    oof: Mapping[str, np.ndarray], panel: Panel, folds: Folds, metric: str, seasonality: int
-) -> tuple[dict[str, float], float]:
-    """Choose members by greedy forward selection with replacement on out-of-fold forecasts.
+def greedy(oof: Mapping[str, np.ndarray], score: Callable[[np.ndarray], float]) -> tuple[dict[str, float], float]:
+    """Choose members by greedy forward selection with replacement on out-of-fold predictions.
 
-    Starting from the best single candidate, the one whose addition to the average lowers the error
+    Starting from the best single candidate, the one whose addition to the average lowers the score
     most is added, up to ten times; it ends when none does (Caruana et al. 2004, Ensemble selection
     from libraries of models).
 
     Parameters
     ----------
     oof
-        Out-of-fold forecasts by candidate, each of shape (folds, n_series, horizon).
+        Out-of-fold predictions by candidate, all of one shape.
+    score
+        Score of predictions of that shape, lower is better.
 
     Returns
     -------
     weights, score
-        Weights by candidate, which sum to 1, those of members only; and the mean error of their average.
+        Weights by candidate, which sum to 1, those of members only; and the score of their average.
     """
     counts: dict[str, int] = {}
     total = np.zeros(next(iter(oof.values())).shape)
     best = float("inf")
     for size in range(1, ROUNDS + 1):
-        scores = {
-            name: backtest.score(metric, panel, folds, (total + forecasts) / size, seasonality)
-            for name, forecasts in oof.items()
-        }
+        scores = {name: score((total + predicted) / size) for name, predicted in oof.items()}
         name = min(scores, key=lambda candidate: scores[candidate])
         if not scores[name] < best:
             break
@@ -47,6 +44,13 @@ def select(
     return {name: count / members for name, count in counts.items()}, best
 
 
-def blend(forecasts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """Return the weighted average of the members' forecasts."""
-    return np.asarray(sum(weight * forecasts[name] for name, weight in weights.items()))
+def select(
+    oof: Mapping[str, np.ndarray], panel: Panel, folds: Folds, metric: str, seasonality: int
+) -> tuple[dict[str, float], float]:
+    """Choose members by `greedy` on out-of-fold forecasts, each of shape (folds, n_series, horizon)."""
+    return greedy(oof, lambda forecasts: backtest.score(metric, panel, folds, forecasts, seasonality))
+
+
+def blend(predicted: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """Return the weighted average of the members' predictions."""
+    return np.asarray(sum(weight * predicted[name] for name, weight in weights.items()))
