@@ -1,4 +1,4 @@
-"""Series for the tests of the feature store, and what is found of them there."""
+"""Series and records for the tests of the feature store, and what is found of them there."""
 
 import time
 from collections.abc import Iterator
@@ -8,16 +8,24 @@ from urllib.parse import urlsplit
 import numpy as np
 import tarantool
 
+from xflow.domain.vacancies.records import RecordBlock, record_facts
 from xflow.ports import FeatureStore, SeriesBlock
 from xflow.refs import FeatureSetRef, RunKey
 
 FACTS = {"freq": "M", "exogenous": "price"}
+RECORD_FACTS = record_facts(["salary", "days"], ["text", "code"])
 
 
 def block(name: str, length: int = 3, columns: int = 0, first: float = 0.0) -> SeriesBlock:
     values = np.arange(length, dtype=float) + first
     exogenous = np.arange((length + 2) * columns, dtype=float).reshape(length + 2 if columns else 0, columns)
     return SeriesBlock(series_id=name, start=-5, values=values, exogenous=exogenous, origin_row_id=2**60 + length)
+
+
+def record(
+    name: str, text: str = "text", code: str = "1", numbers: tuple[float, float] = (1.0, np.nan), row_id: int = 2**60
+) -> RecordBlock:
+    return RecordBlock(entity_id=name, row_id=row_id, numbers=np.array(numbers), texts=(text, code))
 
 
 def names(features: FeatureStore, ref: FeatureSetRef) -> list[str]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
-from feature_blocks import FACTS, block, names
+from feature_blocks import FACTS, RECORD_FACTS, block, names, record
 
 from xflow.adapters.memory import MemoryFeatures
 from xflow.adapters.tarantool import TarantoolFeatures
-from xflow.errors import ContractViolated, FeatureSetMissing
-from xflow.ports import FeatureStore, SeriesBlock
+from xflow.domain.vacancies.records import LAYOUT, RecordBlock
+from xflow.errors import ConfigInvalid, ContractViolated, FeatureSetMissing
+from xflow.ports import Block, FeatureStore, SeriesBlock
 from xflow.refs import FeatureSetRef, RunKey
 from xflow.settings import Settings
 
@@ -139,3 +140,70 @@ def test_purge_keeps_the_newest(features: FeatureStore, key: RunKey) -> None:
 def test_a_set_that_was_never_written(features: FeatureStore, key: RunKey) -> None:
     with pytest.raises(FeatureSetMissing, match=r"write_features|absent"):
         features.read(FeatureSetRef(id=str(key), series=0, rows=0, checksum="0" * 64))
+
+
+def bits(blocks: Iterable[RecordBlock]) -> list[tuple[str, int, bytes, tuple[str, ...]]]:
+    """Return records to be compared bit by bit: NaN and -0.0 too."""
+    return [(b.entity_id, b.row_id, b.numbers.astype("<f8").tobytes(), b.texts) for b in blocks]
+
+
+def test_records_come_back_sorted(features: FeatureStore, key: RunKey) -> None:
+    records = [record(f"v{i % 7}-{i}", f"text {i}", numbers=(i, -0.0), row_id=i) for i in range(2500)]
+    ref = features.write(key, RECORD_FACTS, iter(records))
+    assert (ref.series, ref.rows) == (2500, 2500)
+    facts, found = features.read(ref)
+    assert facts == RECORD_FACTS
+    assert bits(found) == bits(sorted(records, key=lambda r: r.entity_id))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\x00", "a\x00b", '"', "\\", "ряд", "\uffff", "😀", "👩🏽\u200d💻", "\u2028", "ё" * 400_000],
+    ids=lambda text: ascii(text[:6]),
+)
+def test_hostile_texts_come_back(features: FeatureStore, key: RunKey, text: str) -> None:
+    records = [record("a", text, numbers=(np.inf, -np.inf)), record("b", "x", text), record("c", text, text)]
+    assert bits(features.read(features.write(key, RECORD_FACTS, records))[1]) == bits(records)
+
+
+def test_records_of_nothing_but_an_id(features: FeatureStore, key: RunKey) -> None:
+    bare = RecordBlock("a", -1, np.zeros(0), ())
+    ref = features.write(key, {LAYOUT: "records"}, [bare])
+    assert (ref.series, ref.rows) == (1, 1)
+    assert bits(features.read(ref)[1]) == bits([bare])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record("b"),
+        record("a", "Text"),
+        record("a", "tex", "t1"),
+        record("a", code=""),
+        record("a", numbers=(1.0, 0.0)),
+        record("a", numbers=(np.nan, 1.0)),
+        record("a", row_id=1),
+    ],
+    ids=["id", "text", "where a text ends", "code", "number", "order of numbers", "row"],
+)
+def test_other_records_have_another_checksum(features: FeatureStore, key: RunKey, other: RecordBlock) -> None:
+    first = features.write(key, RECORD_FACTS, [record("a")])
+    assert features.write(key, RECORD_FACTS, [record("a")]) == first
+    assert features.write(key, RECORD_FACTS, [other]).checksum != first.checksum
+
+
+def test_a_record_that_comes_twice_is_refused(features: FeatureStore, key: RunKey) -> None:
+    with pytest.raises(ContractViolated, match="comes twice"):
+        features.write(key, RECORD_FACTS, [record("a"), record("a", "other")])
+
+
+@pytest.mark.parametrize(
+    ("facts", "blocks"),
+    [(FACTS, [record("a")]), (RECORD_FACTS, [block("a")]), ({LAYOUT: "trees"}, [block("a")])],
+    ids=["record among series", "series among records", "unknown layout"],
+)
+def test_a_block_of_another_layout_is_refused(
+    features: FeatureStore, key: RunKey, facts: dict[str, str], blocks: list[Block]
+) -> None:
+    with pytest.raises(ConfigInvalid, match="layout"):
+        features.write(key, facts, blocks)

@@ -1,4 +1,4 @@
-"""How a series lies in feature tuples, and the checksum of a feature set."""
+"""How a series or a record lies in feature tuples, and the checksum of a feature set."""
 
 import hashlib
 import itertools
@@ -6,15 +6,18 @@ import json
 import operator
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from xflow.ports import SeriesBlock
+from xflow.domain.vacancies.records import LAYOUT, RECORDS, RecordBlock
+from xflow.errors import ConfigInvalid
+from xflow.ports import Block, SeriesBlock
 
 PART_BYTES = 256 * 1024
 """Largest packed run of values, or of exogenous values, in one tuple. Tarantool refuses tuples past 1 MiB."""
 
+SERIES = "series"
 FLOAT = np.dtype("<f8")
 HEAD = struct.Struct("<5q")
 
@@ -23,7 +26,11 @@ Part = tuple[int, bytes, int, int, int, int, bytes, bytes]
 
 
 class Packed(NamedTuple):
-    """A series in bytes; `columns` is the number of exogenous columns."""
+    """A series in bytes; `columns` is the number of exogenous columns.
+
+    A record lies in the same fields: its numbers are the values, and its texts, as a JSON list, the
+    exogenous ones.
+    """
 
     name: bytes
     start: int
@@ -43,14 +50,15 @@ class Checksum:
     def __init__(self, facts: Mapping[str, str]) -> None:
         self.series = 0
         self.rows = 0
+        self._records = facts.get(LAYOUT) == RECORDS
         self._sum = 0
         self._add(json.dumps(dict(facts), sort_keys=True).encode())
 
     def add(self, series: Packed) -> None:
-        """Count one series in."""
+        """Count one series or record in; a record is one row."""
         name, start, columns, origin, values, exogenous = series
         self.series += 1
-        self.rows += len(values) // 8
+        self.rows += 1 if self._records else len(values) // 8
         self._add(HEAD.pack(len(name), start, len(values), columns, origin) + name + values + exogenous)
 
     def hexdigest(self) -> str:
@@ -61,8 +69,48 @@ class Checksum:
         self._sum += int.from_bytes(hashlib.sha256(content).digest(), "big")
 
 
-def pack(block: SeriesBlock) -> Packed:
-    """Return a series with its numbers as little-endian float64, row by row."""
+def pack(facts: Mapping[str, str], block: Block) -> Packed:
+    """Return a block with its numbers as little-endian float64, row by row.
+
+    Raises
+    ------
+    ConfigInvalid
+        The block is not of the layout that the facts name.
+    """
+    layout = RECORDS if isinstance(block, RecordBlock) else SERIES
+    if layout != _layout(facts):
+        raise ConfigInvalid(f"a block of {layout} in a feature set of {_layout(facts)}: write one layout a set")
+    return _pack_record(block) if isinstance(block, RecordBlock) else _pack_series(block)
+
+
+def unpack(facts: Mapping[str, str], packed: Packed) -> Any:
+    """Return the block that `pack` was given; its arrays are read-only."""
+    return _unpack_record(packed) if _layout(facts) == RECORDS else _unpack_series(packed)
+
+
+def _layout(facts: Mapping[str, str]) -> str:
+    layout = facts.get(LAYOUT, SERIES)
+    if layout not in {SERIES, RECORDS}:
+        raise ConfigInvalid(f"feature sets of layout {layout!r} are unknown: it is {SERIES} or {RECORDS}")
+    return layout
+
+
+def _pack_record(block: RecordBlock) -> Packed:
+    texts = json.dumps(block.texts, ensure_ascii=False).encode()
+    numbers = block.numbers.astype(FLOAT, copy=False).tobytes()
+    return Packed(block.entity_id.encode(), 0, 0, int(block.row_id), numbers, texts)
+
+
+def _unpack_record(packed: Packed) -> RecordBlock:
+    return RecordBlock(
+        entity_id=packed.name.decode(),
+        row_id=packed.origin,
+        numbers=np.frombuffer(packed.values, dtype=FLOAT),
+        texts=tuple(json.loads(packed.exogenous)),
+    )
+
+
+def _pack_series(block: SeriesBlock) -> Packed:
     exogenous = block.exogenous
     return Packed(
         block.series_id.encode(),
@@ -74,8 +122,7 @@ def pack(block: SeriesBlock) -> Packed:
     )
 
 
-def unpack(series: Packed) -> SeriesBlock:
-    """Return the series that `pack` was given; its arrays are read-only."""
+def _unpack_series(series: Packed) -> SeriesBlock:
     exogenous = np.frombuffer(series.exogenous, dtype=FLOAT)
     rows = len(exogenous) // series.columns if series.columns else 0
     return SeriesBlock(

@@ -9,7 +9,7 @@ import tarantool
 from xflow.adapters.packing import Checksum, Part, join, pack, split, unpack
 from xflow.adapters.tarantool_server import TarantoolServer
 from xflow.errors import FeatureSetMissing, ServiceUnavailable
-from xflow.ports import SeriesBlock
+from xflow.ports import Block
 from xflow.refs import FeatureSetRef, RunKey
 
 BATCH_TUPLES = 1000
@@ -32,7 +32,7 @@ class TarantoolFeatures:
         """Show the address without the credentials."""
         return f"TarantoolFeatures({self._server.address})"
 
-    def write(self, key: RunKey, facts: Mapping[str, str], series: Iterable[SeriesBlock]) -> FeatureSetRef:
+    def write(self, key: RunKey, facts: Mapping[str, str], blocks: Iterable[Block]) -> FeatureSetRef:
         """Write a feature set and mark it ready in one write; see `xflow.ports.FeatureStore`.
 
         Raises
@@ -45,13 +45,13 @@ class TarantoolFeatures:
         checksum = Checksum(facts)
         with self._server.session() as connection:
             generation = self._server.call(connection, "feature_begin", str(key), key.job, dict(facts))
-            self._put(connection, generation, _batches(generation, series, checksum))
+            self._put(connection, generation, _batches(generation, facts, blocks, checksum))
             figures = (checksum.series, checksum.rows, checksum.hexdigest())
             self._must(connection, "feature_finish", generation, *figures)
         return FeatureSetRef(id=str(key), series=figures[0], rows=figures[1], checksum=figures[2])
 
-    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[SeriesBlock]]:
-        """Return the facts and the series of a ready set; see `xflow.ports.FeatureStore`."""
+    def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[Any]]:
+        """Return the facts and the blocks of a ready set; see `xflow.ports.FeatureStore`."""
         with self._server.session() as connection:
             found = self._server.call(connection, "feature_ready", ref.id)
         if found is None:
@@ -84,11 +84,11 @@ class TarantoolFeatures:
             if sent is not None:
                 sent.result()
 
-    def _verified(self, ref: FeatureSetRef, facts: dict[str, str], generation: int) -> Iterator[SeriesBlock]:
+    def _verified(self, ref: FeatureSetRef, facts: dict[str, str], generation: int) -> Iterator[Any]:
         seen = Checksum(facts)
         for packed in join(self._stored(generation)):
             seen.add(packed)
-            yield unpack(packed)
+            yield unpack(facts, packed)
         if (seen.series, seen.hexdigest()) != (ref.series, ref.checksum):
             raise FeatureSetMissing(
                 f"feature set {ref.id}: {seen.series} series of {ref.series} with checksum {seen.hexdigest()[:12]}, "
@@ -112,12 +112,14 @@ class TarantoolFeatures:
             )
 
 
-def _batches(generation: int, series: Iterable[SeriesBlock], checksum: Checksum) -> Iterator[list[Part]]:
-    """Pack series into batches of at most so many tuples and about so many bytes, and count them in."""
+def _batches(
+    generation: int, facts: Mapping[str, str], blocks: Iterable[Block], checksum: Checksum
+) -> Iterator[list[Part]]:
+    """Pack blocks into batches of at most so many tuples and about so many bytes, and count them in."""
     batch: list[Part] = []
     size = 0
-    for block in series:
-        packed = pack(block)
+    for block in blocks:
+        packed = pack(facts, block)
         checksum.add(packed)
         for part in split(generation, packed):
             batch.append(part)

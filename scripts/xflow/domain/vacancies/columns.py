@@ -225,4 +225,6 @@ def _skills(text: str) -> str:
         found = json.loads(text) if text.startswith("[") else None
     except ValueError:
         return text
-    return "\n".join(str(skill) for skill in found) if isinstance(found, list) else text
+    if not isinstance(found, list):
+        return text
+    return "\n".join(str(skill) for skill in found if skill is not None)
