@@ -159,7 +159,7 @@ class Wording:
 
 
 def duties(wording: Wording, rng: np.random.Generator) -> list[str]:
-    """Return a vacancy's duties, a sentence each, in no order of weight.
+    """Return a vacancy's duties, a sentence each; the one that names the skills comes first or second.
 
     Most verbs are those of the grade, some of any other: a text hints at its grade without giving it away.
     """
@@ -173,12 +173,13 @@ def duties(wording: Wording, rng: np.random.Generator) -> list[str]:
     sentences = [_duty(wording, wording.role.duties[i], rng) for i in chosen]
     sentences[0] += f" ({', '.join(wording.skills)})"
     sentences = [f"{sentence}." for sentence in sentences]
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
         sentences.append(pick(wording.grade.phrases, rng))
     if rng.random() < 0.5:
         sentences.append(pick(CORPORATE if wording.corporate else PLAIN, rng))
     sentences += [pick(FILLER, rng) for _ in range(int(rng.integers(0, 3)))]
-    return [sentences[i] for i in rng.permutation(len(sentences))]
+    rest = [sentences[1 + i] for i in rng.permutation(len(sentences) - 1)]
+    return [rest[0], sentences[0], *rest[1:]] if rng.random() < 0.5 else [sentences[0], *rest]
 
 
 def snippet(sentences: list[str], width: int) -> str:
@@ -228,7 +229,7 @@ def pick[T](options: tuple[T, ...], rng: np.random.Generator) -> T:
 
 
 def _duty(wording: Wording, duty: Duty, rng: np.random.Generator) -> str:
-    grade = wording.grade if rng.random() < 0.7 else pick(GRADES, rng)
+    grade = wording.grade if rng.random() < 0.8 else pick(GRADES, rng)
     form = 0 if wording.verbal else 1
     domain = f" {wording.domain}" if rng.random() < 0.6 else ""
     return f"{pick(grade.verbs, rng)[form]} {duty[form]}{domain}"

@@ -39,7 +39,7 @@ CURRENCIES = (
 )
 """Code, units for one rouble (made up), share. XTS is ISO's code for tests: the dictionary does not know it."""
 
-MEDIAN_DAYS = 9.0
+MEDIAN_DAYS = 11.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _stream(
 
 
 def _employer(number: int, rng: np.random.Generator) -> Employer:
-    pay, slow = rng.lognormal(0, 0.12), rng.lognormal(0, 0.25)
+    pay, slow = rng.lognormal(0, 0.12), rng.lognormal(0, 0.18)
     return Employer(
         number, pay, slow, int(rng.integers(len(DOMAINS))), bool(rng.random() < 0.4), bool(rng.random() < 0.6)
     )
@@ -152,9 +152,9 @@ def _posting(employer: Employer, start: float, rng: np.random.Generator) -> Post
     domain, wealth = DOMAINS[employer.domain] if rng.random() < 0.8 else pick(DOMAINS, rng)
     skills, scarce = _skills(role, rng)
     wording = Wording(role, grade, domain, skills, employer.verbal, employer.corporate, bool(rng.random() < 0.03))
-    net = role.pay * grade.pay * area[2] * wealth * employer.pay * 1.08**scarce * rng.lognormal(0, 0.16)
-    pace = role.days * employer.days * (0.55 if scarce else 1.25) * (1.15 if grade is GRADES[0] else 1.0)
-    lives = float(np.clip(MEDIAN_DAYS * pace * rng.lognormal(0, 0.65), 0.2, 75))
+    net = role.pay * grade.pay * area[2] * wealth * employer.pay * 1.08**scarce * rng.lognormal(0, 0.12)
+    pace = role.days * employer.days * (0.42 if scarce else 1.4) * (1.15 if grade is GRADES[0] else 1.0)
+    lives = float(np.clip(MEDIAN_DAYS * pace * rng.lognormal(0, 0.55), 0.2, 75))
     publications, end = _publications(start, lives, rng)
     item, detail = _texts(wording, rng)
     item |= _facts(employer, role, grade, area, rng) | {"salary": _salary(net, grade, employer.corporate, rng)}
@@ -216,7 +216,7 @@ def _salary(net: float, grade: Grade, corporate: bool, rng: np.random.Generator)
 
     Corporations and higher grades say less. A rare salary has its ends in the wrong order.
     """
-    silent = 0.16 + 0.3 * corporate + 0.16 * GRADES.index(grade)
+    silent = 0.07 + 0.4 * corporate + 0.17 * GRADES.index(grade)
     if rng.random() < min(silent, 0.9):
         return None
     code, rate, _ = CURRENCIES[int(rng.choice(len(CURRENCIES), p=[share for *_, share in CURRENCIES]))]
