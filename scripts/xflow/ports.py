@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xflow.refs import FeatureSetRef, ModelVersionRef, ObjectRef, RunKey, TableLoad
+from xflow.refs import FeatureSetRef, ModelVersionRef, ObjectRef, RunKey, SnapshotRef, TableLoad
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     import numpy as np
     import pyarrow as pa
 
@@ -244,3 +246,49 @@ class RateLimit(Protocol):
 Wanted = Callable[[Mapping[str, datetime | None]], Sequence[str]]
 """Given the vacancies listed, with when they were last published (UTC without a zone), the ids whose details are
 wanted, most wanted first; ids of vacancies that are no longer listed may be among them."""
+
+
+class VacancyHistory(Protocol):
+    """What is known of every vacancy of one pipeline over time, in Greenplum.
+
+    All of it is a function of the set of ingested snapshots: their order, and ingesting one again, do not matter.
+    """
+
+    def prepare(self) -> None:
+        """Create tables and views that are absent."""
+
+    def known(self) -> "AbstractSet[str]":
+        """Return the ids of the ingested snapshots."""
+
+    def ingest(self, snapshot: SnapshotRef, rates: Mapping[str, float], rows: "Iterable[pa.RecordBatch]") -> bool:
+        """Merge one snapshot in one transaction; return False, and read no rows, when it was known already.
+
+        `rates` are units for one rouble by currency, `rows` batches of `domain.vacancies.flat.SIGHTING_SCHEMA`.
+        """
+
+    def rows(self, as_of: datetime, since: datetime | None = None) -> "Iterator[pa.RecordBatch]":
+        """Stream every vacancy as it was known at `as_of`, by id, from snapshots up to then alone.
+
+        Batches of `domain.vacancies.flat.DELIVERY_SCHEMA`; `changed` compares with `since` (None: with nothing).
+        A vacancy is closed from the snapshot that showed it archived or deleted, or from the first of enough
+        complete snapshots of the scope that listed it last which list it no more. `snapshot_at` is the last moment
+        at which something was known of it: an open vacancy's age is censored there.
+        """
+
+    def wanted(self, scope: str, listed: "Mapping[str, datetime | None]") -> list[str]:
+        """Return the vacancies whose details tell something new, the most telling first.
+
+        `listed` is what a search of a scope lists now, with each vacancy's publication.
+        """
+
+    def listings(self, scope: str, as_of: datetime) -> "Iterator[pa.RecordBatch]":
+        """Stream what the last complete snapshot of every whole day before `as_of` lists, by day.
+
+        Batches of `domain.vacancies.market.LISTING_SCHEMA`; days that the market has from it are left out.
+        """
+
+    def load_market(self, market: "pa.Table") -> None:
+        """Replace the days that a market holds; see `domain.vacancies.market.MARKET_SCHEMA`."""
+
+    def market(self, scope: str, before: datetime) -> "pa.Table":
+        """Return the market of a scope before a day, by day, role and area."""

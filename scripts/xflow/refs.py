@@ -231,3 +231,51 @@ class SnapshotRef(Ref):
     vacancies: int
     source: str
     manifest: ObjectRef
+
+
+class HistoryUpdate(Ref):
+    """Snapshots that were merged into the history, and the newest one that it knows now; None: there is none."""
+
+    ingested: tuple[str, ...]
+    newest: SnapshotRef | None
+
+
+class Delivery(Ref):
+    """What was delivered to train and predict from the history as it was known at `as_of`.
+
+    Attributes
+    ----------
+    train
+        Every vacancy.
+    predict
+        Those open that are new or have changed since the delivery before; None when there are none.
+    """
+
+    as_of: str
+    since: str
+    train: ObjectRef
+    predict: ObjectRef | None
+
+
+class MarketDelivery(Ref):
+    """What of the market was loaded and delivered.
+
+    Attributes
+    ----------
+    days
+        Days on which the market was seen.
+    wanted
+        Days that the forecasting pipeline wants before it can start.
+    loaded
+        Days that were loaded into the mart now.
+    series
+        Series delivered.
+    objects
+        The train and the predict object; none while there are too few days.
+    """
+
+    days: int
+    wanted: int
+    loaded: int
+    series: int
+    objects: tuple[ObjectRef, ...]

@@ -1,0 +1,201 @@
+"""What is known of every vacancy over time, in Greenplum or PostgreSQL."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg2
+import psycopg2.extensions
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg2.extensions import parse_dsn
+
+from xflow.adapters import vacancy_history_tables as tables
+from xflow.adapters.greenplum import CONNECTION, READ_BYTES
+from xflow.adapters.greenplum_errors import mapped
+from xflow.adapters.pgcopy import CopyStream, column_order
+from xflow.domain.vacancies.detail_order import KnownVacancy, worth_a_detail
+from xflow.domain.vacancies.flat import DELIVERY_SCHEMA, SIGHTING_SCHEMA
+from xflow.domain.vacancies.market import LISTING_SCHEMA, MARKET_SCHEMA
+from xflow.errors import ConfigInvalid, ServiceUnavailable
+from xflow.refs import SnapshotRef
+
+LISTED_DAYS = 30  # hh.ru lists a vacancy so long after its publication
+FETCHED_ROWS = 2_000
+BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001  times in the mart are UTC without a zone
+
+NEIGHBOURS = """
+SELECT snapshot_id, taken_at, (taken_at, snapshot_id) < (%(taken_at)s::timestamp, %(snapshot)s) AS earlier
+FROM mart.{pipeline}_snapshot WHERE scope = %(scope)s ORDER BY taken_at, snapshot_id
+"""
+OPEN_VACANCIES = """
+SELECT vacancy_id, scope, last_seen, checked_at, detail_published_at FROM mart.{pipeline}_history
+WHERE closed_at IS NULL
+"""
+
+
+class GreenplumHistory:
+    """The history of one pipeline's vacancies; see `xflow.ports.VacancyHistory`.
+
+    Parameters
+    ----------
+    dsn
+        ``postgresql://user:password@host:port/database``.
+    pipeline
+        The pipeline's name.
+    gone_after
+        Complete snapshots in a row without a vacancy after which it counts as closed.
+    window_days
+        Days of publication that a snapshot covers. Where hh.ru lists vacancies for longer, one that
+        has left the window is unknown from then on, not closed.
+    """
+
+    def __init__(self, dsn: str, pipeline: str, gone_after: int = 2, window_days: int = LISTED_DAYS) -> None:
+        try:
+            parts = parse_dsn(dsn)
+        except psycopg2.ProgrammingError:  # its text may show the password
+            raise ConfigInvalid(
+                "XFLOW_GREENPLUM_DSN must look like postgresql://user:password@host:5432/database"
+            ) from None
+        self._dsn, self._pipeline = dsn, pipeline
+        self._address = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+        days = 36_500 if window_days >= LISTED_DAYS else window_days
+        self._words = {"pipeline": pipeline, "gone_after": str(gone_after), "window": f"interval '{days} days'"}
+
+    def __repr__(self) -> str:
+        """Show the address without the credentials."""
+        return f"GreenplumHistory({self._address}, {self._pipeline})"
+
+    def prepare(self) -> None:
+        """Create the tables and views that are absent."""
+        with self._transaction("prepare the vacancy history") as cursor:
+            tables.prepare(cursor, self._words)
+
+    def known(self) -> set[str]:
+        """Return the ids of the ingested snapshots."""
+        with self._transaction("read the snapshots") as cursor:
+            cursor.execute(f"SELECT snapshot_id FROM mart.{self._pipeline}_snapshot")  # noqa: S608
+            return {name for (name,) in cursor.fetchall()}
+
+    def ingest(self, snapshot: SnapshotRef, rates: Mapping[str, float], rows: Iterable[pa.RecordBatch]) -> bool:
+        """Merge one snapshot in one transaction; return False, and read no rows, when it was known already."""
+        table = f"mart.{self._pipeline}_snapshot"
+        with self._transaction(f"ingest snapshot {snapshot.snapshot_id}") as cursor:
+            self._lock(cursor)
+            cursor.execute(f"SELECT 1 FROM {table} WHERE snapshot_id = %s", (snapshot.snapshot_id,))  # noqa: S608
+            if cursor.fetchone() is not None:
+                return False
+            tables.create_staged(cursor)
+            _copy(cursor, "staged", ("snapshot_id", snapshot.snapshot_id), SIGHTING_SCHEMA, rows)
+            tables.merge(cursor, self._pipeline, self._place(cursor, snapshot))
+            facts = (snapshot.taken_at, snapshot.scope, snapshot.complete, snapshot.vacancies, snapshot.source)
+            values = (snapshot.snapshot_id, *facts, snapshot.prefix, json.dumps(dict(rates), sort_keys=True))
+            cursor.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", values)  # noqa: S608
+        return True
+
+    def rows(self, as_of: datetime, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream every vacancy as it was known at `as_of`, by id; see `xflow.ports.VacancyHistory`."""
+        words = {**self._words, "as_of": "%(as_of)s::timestamp", "since": "%(since)s::timestamp"}
+        statement = f'SELECT * FROM ({tables.render("history", words)}) h ORDER BY vacancy_id COLLATE "C"'  # noqa: S608
+        bounds = {"as_of": as_of, "since": since or BEGINNING}
+        return self._stream("read the vacancy history", statement, bounds, DELIVERY_SCHEMA)
+
+    def wanted(self, scope: str, listed: Mapping[str, datetime | None]) -> list[str]:
+        """Return the vacancies whose details tell something new, the most telling first."""
+        with self._transaction("read the open vacancies") as cursor:
+            cursor.execute(OPEN_VACANCIES.format(pipeline=self._pipeline))
+            known = {name: KnownVacancy(*facts) for name, *facts in cursor.fetchall()}
+        return worth_a_detail(listed, known, scope)
+
+    def listings(self, scope: str, as_of: datetime) -> Iterator[pa.RecordBatch]:
+        """Stream what the last complete snapshot of every whole day lists, for days that the market lacks, by day."""
+        statement = tables.render("market_days", self._words)
+        return self._stream("read the listings", statement, {"scope": scope, "as_of": as_of}, LISTING_SCHEMA)
+
+    def load_market(self, market: pa.Table) -> None:
+        """Replace the days of a market, of one scope each."""
+        table = f"mart.{self._pipeline}_market"
+        days = {(row["scope"], row["day"]) for row in market.select(["scope", "day"]).to_pylist()}
+        with self._transaction(f"load {table}") as cursor:
+            self._lock(cursor)
+            for scope, day in sorted(days):
+                cursor.execute(f"DELETE FROM {table} WHERE scope = %s AND day = %s", (scope, day))  # noqa: S608
+            for scope in sorted({scope for scope, _ in days}):
+                chosen = market.filter(pc.equal(market.column("scope"), scope)).drop_columns(["scope"])
+                _copy(cursor, table, ("scope", scope), chosen.schema, chosen.to_batches())
+
+    def market(self, scope: str, before: datetime) -> pa.Table:
+        """Return the market of one scope before a day, by day, role and area."""
+        statement = (
+            f"SELECT * FROM mart.{self._pipeline}_market WHERE scope = %(scope)s AND day < %(before)s::timestamp "  # noqa: S608
+            'ORDER BY day, professional_role_id COLLATE "C", area_id COLLATE "C"'
+        )
+        batches = self._stream("read the market", statement, {"scope": scope, "before": before}, MARKET_SCHEMA)
+        return pa.Table.from_batches(batches, MARKET_SCHEMA)
+
+    def _place(self, cursor: psycopg2.extensions.cursor, snapshot: SnapshotRef) -> dict[str, object]:
+        """Return a snapshot's id, time and scope, and its neighbours among the ingested ones of its scope."""
+        place = {"snapshot": snapshot.snapshot_id, "taken_at": snapshot.taken_at, "scope": snapshot.scope}
+        cursor.execute(NEIGHBOURS.format(pipeline=self._pipeline), place)
+        found = cursor.fetchall()
+        before = [row for row in found if row[2]][-1:] or [(None, None, True)]
+        after = [row for row in found if not row[2]][:1] or [(None, None, False)]
+        neighbours = {"before": before[0][0], "before_at": before[0][1], "after": after[0][0], "after_at": after[0][1]}
+        return {**place, **neighbours}
+
+    def _lock(self, cursor: psycopg2.extensions.cursor) -> None:
+        """Let one transaction at a time change this history."""
+        digest = hashlib.sha256(f"{self._pipeline} history".encode()).digest()
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
+
+    def _stream(
+        self, action: str, statement: str, values: Mapping[str, object], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield a query's rows through a cursor on the server, `FETCHED_ROWS` in memory at a time."""
+        with self._transaction(action, f"xflow_{uuid.uuid4().hex}") as cursor:
+            cursor.itersize = FETCHED_ROWS
+            cursor.execute(statement, values)
+            while rows := cursor.fetchmany(FETCHED_ROWS):
+                names = [column.name for column in cursor.description or ()]
+                columns = dict(zip(names, zip(*rows)))
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(columns[field.name], field.type) for field in schema], schema=schema
+                )
+
+    @contextmanager
+    def _transaction(self, action: str, name: str | None = None) -> Iterator[psycopg2.extensions.cursor]:
+        """Commit at the end of the block; closing the connection rolls back what was not committed."""
+        try:
+            connection = psycopg2.connect(self._dsn, **CONNECTION)
+            try:
+                with connection.cursor(name) as cursor:
+                    yield cursor
+                connection.commit()
+            finally:
+                connection.close()
+        except psycopg2.Error as error:
+            raise mapped(error, f"Greenplum at {self._address}, {action}") from error
+
+
+def _copy(
+    cursor: psycopg2.extensions.cursor,
+    table: str,
+    first: tuple[str, str],
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    """Copy batches to a table; `first` is a column, and its value in every row."""
+    stream = CopyStream(first[1], schema, batches)
+    columns = ", ".join(f'"{name}"' for name in (first[0], *column_order(schema)))
+    statement = f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary)"
+    try:
+        cursor.copy_expert(statement, stream, READ_BYTES)  # type: ignore[arg-type]  # it calls read alone
+    except psycopg2.Error:
+        if stream.failure is not None:
+            raise stream.failure from None
+        raise
+    if cursor.rowcount != stream.rows:
+        raise ServiceUnavailable(f"{table}: sent {stream.rows} rows, the server took {cursor.rowcount}")

@@ -1,0 +1,42 @@
+"""Merge the snapshots that the history does not know yet, oldest first."""
+
+import logging
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from xflow.domain.vacancies.flat import sightings
+from xflow.ports import ObjectStore, VacancyHistory
+from xflow.refs import HistoryUpdate, SnapshotRef
+from xflow.steps.snapshots import list_snapshots, newest_snapshot, raw_prefix, read_manifest, read_snapshot
+
+log = logging.getLogger("xflow")
+
+
+def update_history(pipeline: str, *, store: ObjectStore, history: VacancyHistory) -> HistoryUpdate:
+    """Ingest every finished snapshot of a pipeline that the history lacks; each is one transaction.
+
+    Returns
+    -------
+    HistoryUpdate
+        The snapshots merged now, and the newest there is.
+
+    Raises
+    ------
+    InputUnreadable
+        A response is not what the API answers; the snapshots before it are merged.
+    InputChanged
+        A part of a snapshot was replaced after its manifest was written.
+    """
+    history.prepare()
+    ingested = []
+    for snapshot in list_snapshots(store, raw_prefix(pipeline), history.known()):
+        rates = read_manifest(store, snapshot).rates
+        if history.ingest(snapshot, rates, _rows(store, snapshot)):
+            ingested.append(snapshot.snapshot_id)
+            log.info("%s: snapshot %s merged, %d vacancies", pipeline, snapshot.snapshot_id, snapshot.vacancies)
+    return HistoryUpdate(ingested=tuple(ingested), newest=newest_snapshot(store, raw_prefix(pipeline)))
+
+
+def _rows(store: ObjectStore, snapshot: SnapshotRef) -> Iterator[pa.RecordBatch]:
+    return map(sightings, read_snapshot(store, snapshot))
