@@ -4,7 +4,6 @@ Every phrase was made up for this file; none comes from a real vacancy. A duty h
 "Разрабатывать сервисы ..." and for "Разработка сервисов ...".
 """
 
-import html
 import re
 from dataclasses import dataclass
 
@@ -219,7 +218,7 @@ def dirty(text: str, wording: Wording, rng: np.random.Generator) -> str | None:
         word = wording.skills[0]
         return re.sub(re.escape(word), f"<highlighttext>{word}</highlighttext>", text, count=1)
     if chance < 0.25:
-        return html.escape(f'<b>"{text[:20]}"</b>', quote=True) + f"&nbsp;{text[20:]}<br/>"
+        return f"<b>&quot;{text[:20]}&quot;</b>&nbsp;{text[20:]}<br/>"
     return pick(EMOJI, rng) + text if chance < 0.28 else text
 
 

@@ -125,7 +125,7 @@ def _stream(
         employer = employers[int(rng.choice(len(employers), p=weights))]
         posting = _posting(employer, _start(days, rng), rng)
         if last is not None and rng.random() < 0.05:
-            posting = _copied(posting, last)
+            posting = _copied(posting, last, rng)
         yield posting
         last = posting
 
@@ -231,15 +231,16 @@ def _salary(net: float, grade: Grade, corporate: bool, rng: np.random.Generator)
     return ({"from": None, "to": high} if kind > 0.85 else ends) | {"currency": code, "gross": gross}
 
 
-def _copied(posting: Posting, other: Posting) -> Posting:
+def _copied(posting: Posting, other: Posting, rng: np.random.Generator) -> Posting:
     """Return a posting with nearly the text of another, as the same work offered twice is, by agencies too."""
     text = other.item["snippet"]["responsibility"]
-    near = text if text is None else text.replace("Вести документацию.", "Вести документы.").replace(" (", ": ", 1)
+    if text and rng.random() < 0.5:
+        text = text.replace("Вести документацию.", "Вести документы.").replace(". ", "; ", 1)
     same = ("name", "professional_roles", "experience", "salary")
     offered = ("employer", "type") if len(posting.publications) > 1 else ()
     item = posting.item | {name: other.item[name] for name in (*same, *offered)}
     return replace(
-        posting, item=item | {"snippet": other.item["snippet"] | {"responsibility": near}}, detail=other.detail
+        posting, item=item | {"snippet": other.item["snippet"] | {"responsibility": text}}, detail=other.detail
     )
 
 

@@ -40,7 +40,7 @@ DIRT: dict[str, Callable[[Item], bool]] = {
     "gross_unknown": lambda item: item["salary"] is not None and _salary(item, "gross") is None,
     "responsibility_missing": lambda item: _text(item).strip(" .") in {"", "<p></p>"},
     "highlighted": lambda item: "<highlighttext>" in _text(item),
-    "html": lambda item: "&lt;" in _text(item),
+    "html": lambda item: "&quot;" in _text(item),
     "emoji": lambda item: _text(item).startswith(EMOJI),
     "latin": lambda item: _text(item)[:200].isascii() and len(_text(item)) > 20,
     "anonymous": lambda item: not (item["employer"] or {}).get("id"),
