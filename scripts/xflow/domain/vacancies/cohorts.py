@@ -1,0 +1,198 @@
+"""Cohorts of salary and demand, and which of them a vacancy may belong to."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xflow.errors import ContractViolated
+from xflow.vacancy_pipeline import DemandTarget, SalaryTarget
+
+NOT_STATED = "not stated"
+QUANTILE_STEP = 100
+"""Fitted boundaries are rounded to so many roubles, that cohorts have names people can read."""
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """What is known of the cohort of every row.
+
+    Attributes
+    ----------
+    cohorts
+        Their names, in ascending order.
+    feasible
+        Which cohorts a row may belong to, shape (n, k): one when it is known, several when the row is
+        censored, none when it is left out.
+    lower, upper
+        Bounds in days of what the row's cohort was made from, shape (n,): equal when it is known, `upper`
+        infinite when censored; None for salaries.
+    """
+
+    cohorts: tuple[str, ...]
+    feasible: Bools
+    lower: Floats | None = None
+    upper: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.feasible)
+
+    @property
+    def known(self) -> Bools:
+        """Rows of one feasible cohort, shape (n,)."""
+        return np.asarray(self.feasible.sum(axis=1) == 1)
+
+    @property
+    def usable(self) -> Bools:
+        """Rows that tell something: one feasible cohort or several, but not all, shape (n,)."""
+        count = self.feasible.sum(axis=1)
+        return np.asarray((count > 0) & (count < len(self.cohorts)))
+
+    @property
+    def codes(self) -> npt.NDArray[np.int64]:
+        """Index of the cohort where it is known, otherwise -1, shape (n,)."""
+        return np.where(self.known, self.feasible.argmax(axis=1), -1)
+
+    def take(self, rows: npt.NDArray) -> "Labels":
+        """Return the labels of some rows, given by index or by flag."""
+        lower, upper = (None if bound is None else bound[rows] for bound in (self.lower, self.upper))
+        return Labels(self.cohorts, self.feasible[rows], lower, upper)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of known rows by cohort."""
+        return dict(zip(self.cohorts, np.bincount(self.codes[self.known], minlength=len(self.cohorts)).tolist()))
+
+
+def salary_boundaries(frame: pd.DataFrame, target: SalaryTarget) -> tuple[float, ...]:
+    """Return the lower ends of the second and further salary cohorts, in monthly net roubles.
+
+    Parameters
+    ----------
+    frame
+        The part to learn from, and no other, with `salary_net`; the target's quantiles are those of its
+        stated salaries, rounded to 100 roubles. Equal ones are merged, so there may be fewer cohorts.
+
+    Raises
+    ------
+    ContractViolated
+        Quantiles are wanted and the salaries stated do not differ enough for two cohorts.
+    """
+    if target.quantiles is None:
+        return target.boundaries
+    stated = frame["salary_net"].to_numpy(np.float64)
+    stated = stated[np.isfinite(stated)]
+    if not len(stated):
+        raise ContractViolated(_no_salaries(len(frame)))
+    cuts = np.quantile(stated, np.arange(1, target.quantiles) / target.quantiles)
+    rounded = np.unique(np.round(cuts / QUANTILE_STEP) * QUANTILE_STEP)
+    boundaries = rounded[(rounded > stated.min()) & (rounded <= stated.max())]
+    if not len(boundaries):
+        raise ContractViolated(
+            f"salary: {len(stated)} stated salaries from {stated.min():g} to {stated.max():g} roubles differ too "
+            f"little for {target.quantiles} cohorts by quantiles: set boundaries, or bring more vacancies."
+        )
+    return tuple(boundaries.tolist())
+
+
+def salary_labels(frame: pd.DataFrame, target: SalaryTarget, boundaries: tuple[float, ...]) -> Labels:
+    """Return the salary cohorts of a frame with `salary_net` (monthly net roubles, NaN when not stated).
+
+    A salary that equals a boundary lies in the cohort that begins there. Vacancies without a salary are the
+    first cohort, or are left out, as the target says.
+    """
+    salary = frame["salary_net"].to_numpy(np.float64)
+    stated = np.isfinite(salary)
+    feasible = _one_hot(np.searchsorted(boundaries, salary, side="right"), len(boundaries) + 1) & stated[:, None]
+    names = _names([_thousands(boundary) for boundary in boundaries], unit="")
+    if target.not_stated == "leave_out":
+        return Labels(names, feasible)
+    return Labels((NOT_STATED, *names), np.column_stack([~stated, feasible]))
+
+
+def demand_measure(frame: pd.DataFrame, target: DemandTarget) -> str:
+    """Return ``lifetime`` or ``age``: for ``auto``, lifetimes when enough vacancies of the frame have closed."""
+    if target.measure != "auto":
+        return target.measure
+    return "lifetime" if frame["closed"].sum() >= target.min_closed else "age"
+
+
+def demand_labels(frame: pd.DataFrame, target: DemandTarget, measure: str) -> Labels:
+    """Return the demand cohorts of a frame with `days` and `closed`.
+
+    Parameters
+    ----------
+    measure
+        ``lifetime``: a closed vacancy's is known, that of an open one may be any that does not end before its
+        days so far. ``age``: the days so far of an open vacancy, which a snapshot shows as if they were
+        all; what it would have been for a closed one is not known, so those are left out. The cohorts'
+        names say which of the two it is.
+    """
+    days, closed = frame["days"].to_numpy(np.float64), frame["closed"].to_numpy(np.float64) == 1
+    names = _names([f"{boundary:g}" for boundary in target.boundaries], unit=" days")
+    reached = np.searchsorted(target.boundaries, days, side="right")
+    exact = _one_hot(reached, len(names))
+    if measure == "age":
+        return Labels(tuple(f"age {name}" for name in names), exact & ~closed[:, None], days, days)
+    later = np.arange(len(names)) >= reached[:, None]
+    return Labels(names, np.where(closed[:, None], exact, later), days, np.where(closed, days, np.inf))
+
+
+def check_labels(labels: Labels, target: str, folds: int) -> None:
+    """Refuse labels that nothing can be learned from.
+
+    Parameters
+    ----------
+    target
+        ``salary`` or ``demand``, for the message.
+    folds
+        Folds of the cross-validation.
+
+    Raises
+    ------
+    ContractViolated
+        No row is known, all known ones are of one cohort, or there are fewer than folds.
+    """
+    found = {name: count for name, count in labels.counts().items() if count}
+    known = sum(found.values())
+    if target == "salary" and set(found) <= {NOT_STATED}:
+        raise ContractViolated(_no_salaries(len(labels)))
+    if not known:
+        raise ContractViolated(
+            f"{target}: the cohort of none of {len(labels)} vacancies is known: with measure lifetime, wait until some "
+            "have closed, or set measure: auto or age in the pipeline's YAML."
+        )
+    if len(found) == 1:
+        raise ContractViolated(
+            f"{target}: all {known} known vacancies are of the cohort {next(iter(found))!r}: there is nothing to "
+            f"tell apart. Set other boundaries for {target} in the pipeline's YAML, or collect more vacancies."
+        )
+    if known < 2 * folds:
+        raise ContractViolated(
+            f"{target}: the cohort of {known} vacancies alone is known ({found}), {folds} folds need at least "
+            f"{2 * folds}: collect more vacancies, or set fewer model.folds."
+        )
+
+
+def _no_salaries(rows: int) -> str:
+    return (
+        f"salary: none of {rows} vacancies states a salary: train on vacancies that do, or set model.salary to null "
+        "in the pipeline's YAML."
+    )
+
+
+def _one_hot(codes: npt.NDArray, count: int) -> Bools:
+    return np.asarray(codes[:, None] == np.arange(count))
+
+
+def _thousands(roubles: float) -> str:
+    return f"{roubles / 1000:.7g}k"
+
+
+def _names(bounds: list[str], unit: str) -> tuple[str, ...]:
+    between = [f"{low}-{high}{unit}" for low, high in pairwise(bounds)]
+    return (f"below {bounds[0]}{unit}", *between, f"{bounds[-1]}{unit} and more")
