@@ -6,7 +6,7 @@ Wiring only. Each task calls one method of `xflow.runner.Runner`, as the command
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import (
@@ -132,8 +132,11 @@ def delivery_asset(pipeline: AnyPipeline) -> Asset:
     )
 
 
-def runner() -> "Runner":
-    """Return the runner of the current task's DAG run. Heavy: only inside a task."""
+def runner[R: "Runner"](made: type[R] | None = None) -> R:
+    """Return the runner of the current task's DAG run, of a class of its own where one is given.
+
+    Heavy: only inside a task.
+    """
     from xflow_connections import settings
 
     from xflow.runner import Runner
@@ -141,7 +144,12 @@ def runner() -> "Runner":
     context = get_current_context()
     name, _, kind = context["dag"].dag_id.rpartition("_")
     pipeline = load(pipelines_folder() / f"{name}.yaml")
-    return Runner(settings(), pipeline, RunKey(pipeline=name, kind=kind, run_id=context["run_id"]))
+    return (made or Runner)(settings(), pipeline, RunKey(pipeline=name, kind=kind, run_id=context["run_id"]))
+
+
+def started_at() -> str:
+    """Return when the DAG run began, in UTC without a zone: the same for a task that is tried again."""
+    return get_current_context()["dag_run"].start_date.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def param(name: str) -> Any:

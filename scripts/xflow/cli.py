@@ -15,6 +15,7 @@ from rich.table import Table
 
 from xflow import pipeline as pipelines
 from xflow.errors import XflowError
+from xflow.pipeline import AnyPipeline
 from xflow.refs import RunKey
 from xflow.runner import Json, Runner
 from xflow.settings import Settings, pipelines_folder
@@ -85,14 +86,42 @@ def predict(
 
 
 @app.command()
+def collect(
+    name: Annotated[str, typer.Argument(help="Name of a pipeline of vacancies.")] = "vacancies",
+    fetch: Annotated[bool, typer.Option(help="Ask hh.ru; without, take in what lies on S3 already.")] = True,
+    run_id: RunId = None,
+) -> None:
+    """Collect vacancies from hh.ru, keep their history, and deliver them to train and predict."""
+    from xflow.collect_runner import CollectRunner
+
+    taken_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
+    with _reported(), _Steps(CollectRunner(*_run(name, "collect", run_id))) as steps:
+        run = steps.runner
+        steps.call("start", run.start, taken_at)
+        snapshot = steps.call("collect", run.collect, taken_at) if fetch else None
+        update = steps.call("update history", run.update_history)
+        delivery = steps.call("deliver", run.deliver, update)
+        market = steps.call("deliver market", run.market, update)
+        steps.call("finish", run.finish, snapshot, delivery)
+    if snapshot:
+        typer.echo(f"{snapshot['vacancies']} vacancies listed, complete: {snapshot['complete']}: {snapshot['prefix']}")
+    typer.echo(f"{len(update['ingested'])} snapshots merged into the history")
+    for place in ("train", "predict") if delivery else ():
+        if delivery[place]:
+            typer.echo(f"{delivery[place]['rows']} vacancies to {place}: {delivery[place]['uri']}")
+    if market:
+        typer.echo(f"market seen on {market['days']} days of {market['wanted']} wanted; {market['series']} series")
+
+
+@app.command()
 def sample(name: Name) -> None:
-    """Write a pipeline's sample input, for train and for predict, to S3."""
+    """Write a pipeline's sample input to S3."""
     from xflow.sample import write_sample
 
     with _reported():
         runner = _runner(name, "train", "sample")
         for written in write_sample(runner.pipeline, runner.store):
-            typer.echo(f"{written.uri}: {written.rows} rows, {written.size} bytes")
+            typer.echo(written)
 
 
 @app.command(name="list")
@@ -104,7 +133,7 @@ def list_pipelines() -> None:
 
 
 def _train_target(
-    steps: "_Steps", target: str, features: Json, horizon: int | None, trials: int | None
+    steps: "_Steps[Runner]", target: str, features: Json, horizon: int | None, trials: int | None
 ) -> tuple[Json, Json]:
     """Train the model of one target; return what was selected and what was decided."""
     run, of = steps.runner, f" {target}" if target else ""
@@ -117,15 +146,19 @@ def _train_target(
 
 
 def _runner(name: str, kind: Any, run_id: str | None) -> Runner:
+    return Runner(*_run(name, kind, run_id))
+
+
+def _run(name: str, kind: Any, run_id: str | None) -> tuple[Settings, AnyPipeline, RunKey]:
     config = pipelines.load(pipelines_folder() / f"{name}.yaml")
     key = RunKey(pipeline=name, kind=kind, run_id=run_id or f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-    return Runner(Settings.from_env(), config, key)
+    return Settings.from_env(), config, key
 
 
-class _Steps:
+class _Steps[R: Runner]:
     """Runs a run's steps under one progress display."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: R) -> None:
         self.runner = runner
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),

@@ -93,7 +93,7 @@ class Runner:
             self.mart.prepare(self.pipeline.name, input_kind(self.pipeline).tables)
             facts = {"input_uri": self.store.uri(location), "git_commit": git_commit()}
             self.mart.start_run(self.key, facts)
-            return _dump(check_contract(self.key, self.pipeline, location, as_of, store=self.store, mart=self.mart))
+            return dump(check_contract(self.key, self.pipeline, location, as_of, store=self.store, mart=self.mart))
 
     def load_mart(self, checked: Json) -> Json:
         """Copy accepted and rejected rows into the mart; return the number of rows by table."""
@@ -113,7 +113,7 @@ class Runner:
             )
             self.features.purge(self.key.job, FEATURE_SETS_KEPT)
             self.mart.note_run(self.key, {"feature_set": written.id})
-            return _dump(written)
+            return dump(written)
 
     def plan(self, features: Json, horizon: int | None = None, trials: int | None = None, target: str = "") -> Json:
         """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
@@ -128,7 +128,7 @@ class Runner:
                 target=target,
                 feature_store=self.features,
             )
-            return _dump(made)
+            return dump(made)
 
     def candidates(self, target: str = "") -> list[str]:
         """Return the names of the candidates to tune for a target."""
@@ -139,7 +139,7 @@ class Runner:
         from xflow.steps.tune import tune
 
         with self._step(f"tune {candidate}"):
-            return _dump(
+            return dump(
                 tune(
                     self.key,
                     self.pipeline,
@@ -157,7 +157,7 @@ class Runner:
 
         with self._step("select"):
             candidates = [refs.CandidateScore.model_validate(score) for score in scores]
-            return _dump(
+            return dump(
                 select(
                     self.key,
                     self.pipeline,
@@ -175,7 +175,7 @@ class Runner:
         from xflow.steps.fit import fit
 
         with self._step("fit"):
-            return _dump(
+            return dump(
                 fit(
                     self.key,
                     self.pipeline,
@@ -194,14 +194,14 @@ class Runner:
 
         with self._step("register"):
             model = refs.FittedModel.model_validate(fitted)
-            return _dump(register(self.key, self.pipeline, _plan(plan), model, git_commit(), registry=self.registry))
+            return dump(register(self.key, self.pipeline, _plan(plan), model, git_commit(), registry=self.registry))
 
     def promote(self, plan: Json, version: Json) -> Json:
         """Judge the version beside the champion and move the alias; return a `Promotion`."""
         from xflow.steps.promote import judge_and_promote
 
         with self._step("promote"):
-            return _dump(
+            return dump(
                 judge_and_promote(
                     self.pipeline,
                     _plan(plan),
@@ -223,7 +223,7 @@ class Runner:
         from xflow.steps.predict import predict
 
         with self._step("predict"):
-            return _dump(
+            return dump(
                 predict(
                     self.key,
                     self.pipeline,
@@ -286,7 +286,8 @@ def git_commit() -> str:
         return "unknown"
 
 
-def _dump(ref: refs.Ref) -> Json:
+def dump(ref: refs.Ref) -> Json:
+    """Return a reference as plain JSON values."""
     made: Json = json.loads(ref.model_dump_json())
     return made
 

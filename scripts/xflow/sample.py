@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
 from xflow.errors import ConfigInvalid
-from xflow.pipeline import Pipeline
+from xflow.pipeline import AnyPipeline, Pipeline
 from xflow.ports import ObjectStore
 from xflow.refs import ObjectRef
+from xflow.vacancy_pipeline import VacancyPipeline
 
 LAST_MONTH = "2023-12"
 """Month in which all training parts of Tourism monthly are placed to end."""
@@ -73,19 +74,34 @@ def synthetic(series: int, length: int, frequency: str = "M", season: int = 12, 
     return pa.table(columns, schema=SCHEMA)
 
 
-def write_sample(pipeline: Pipeline, store: ObjectStore) -> list[ObjectRef]:
-    """Write a pipeline's sample to where its train and predict runs look for input.
+def write_sample(pipeline: AnyPipeline, store: ObjectStore) -> list[str]:
+    """Write a pipeline's sample to S3; return a line for each object or snapshot.
 
-    Both objects hold the history up to the last training month: that is what is known when the 24
-    months after it are forecast.
+    Of vacancies that is a generated month of snapshots, to be taken in by a collection that fetches nothing.
 
     Raises
     ------
     ConfigInvalid
         The pipeline has no sample, or the package that holds it is not installed.
     """
+    if isinstance(pipeline, VacancyPipeline):
+        from xflow.sample_vacancies import write_month
+
+        snapshots = write_month(store, pipeline.name)
+        return [f"{one.prefix}: {one.vacancies} generated vacancies on {one.taken_at[:10]}" for one in snapshots]
+    return [f"{one.uri}: {one.rows} rows, {one.size} bytes" for one in write_series(pipeline, store)]
+
+
+def write_series(pipeline: Pipeline, store: ObjectStore) -> list[ObjectRef]:
+    """Write a sample to where train and predict look for input.
+
+    Both objects hold the history up to the last training month: that is what is known when the 24
+    months after it are forecast.
+    """
     if pipeline.name not in SAMPLES:
-        raise ConfigInvalid(f"{pipeline.name}: no sample. There are samples for: {', '.join(sorted(SAMPLES))}.")
+        raise ConfigInvalid(
+            f"{pipeline.name}: no sample. There are samples for: {', '.join(sorted({*SAMPLES, 'vacancies'}))}."
+        )
     history, _ = SAMPLES[pipeline.name]()
     locations = [
         f"{place}{pipeline.name}.parquet" if place.endswith("/") else place

@@ -14,8 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Settings:
     """Addresses and credentials of the five services.
 
-    Attributes hold the values of the environment variables named in `ENVIRONMENT`. Secrets do not
-    show in `repr`.
+    Attributes hold the values of the environment variables named in `ENVIRONMENT` and `OPTIONAL`.
+    Secrets do not show in `repr`.
     """
 
     s3_endpoint: str
@@ -27,6 +27,7 @@ class Settings:
     mlflow_uri: str
     mlflow_username: str
     mlflow_password: str = field(repr=False)
+    hh_token: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -49,7 +50,8 @@ class Settings:
                 f"settings: {', '.join(missing)} not set. Start the stack with ./start.sh up, "
                 "or set the variables listed in .env.example."
             )
-        return cls(**{attribute: found[name] for attribute, name in ENVIRONMENT.items()})
+        optional = {attribute: found.get(name) or "" for attribute, name in OPTIONAL.items()}
+        return cls(**{attribute: found[name] for attribute, name in ENVIRONMENT.items()}, **optional)
 
 
 ENVIRONMENT = {
@@ -63,6 +65,7 @@ ENVIRONMENT = {
     "mlflow_username": "MLFLOW_TRACKING_USERNAME",
     "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
 }
+OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN"}
 
 
 def env_file() -> Path:

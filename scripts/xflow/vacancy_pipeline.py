@@ -84,6 +84,8 @@ class Collect(Section):
         Days of publication that a snapshot covers; hh.ru lists a vacancy for 30 days.
     gone_after
         Complete snapshots in a row without a vacancy after which it counts as closed.
+    market
+        Name of the forecasting pipeline that gets the daily market: counts and median salaries.
     """
 
     schedule: str | None = "0 * * * *"
@@ -94,6 +96,7 @@ class Collect(Section):
     details: int = Field(default=500, ge=0)
     window_days: int = Field(default=30, ge=1, le=30)
     gone_after: int = Field(default=2, ge=1)
+    market: str | None = None
 
     @field_validator("user_agent")
     @classmethod

@@ -54,11 +54,38 @@ def test_every_pipeline_file_gives_a_pair_of_dags_without_import_errors(parsed: 
     names = [path.stem for path in PIPELINE.parent.glob("*.yaml")]
     assert "tourism_monthly" in names
     assert parsed["errors"] == {}
-    assert sorted(parsed["dags"]) == sorted(f"{name}_{kind}" for name in names for kind in ("train", "predict"))
+    pairs = [f"{name}_{kind}" for name in names for kind in ("train", "predict")]
+    assert sorted(parsed["dags"]) == sorted([*pairs, "vacancies_collect"])
+
+
+def test_every_target_has_tasks_of_its_own_and_one_close_run(parsed: Any) -> None:
+    tasks = parsed["dags"]["vacancies_train"]["tasks"]
+    for target in ("salary", "demand"):
+        for name, upstream in TRAIN.items():
+            group, _, task = name.partition(".")
+            if group in ("train", "promote"):
+                wanted = [
+                    up.replace("train.", f"train_{target}.").replace("promote.", f"promote_{target}.")
+                    for up in upstream
+                ]
+                assert sorted(tasks[f"{group}_{target}.{task}"]["upstream"]) == sorted(wanted)
+    assert tasks["close_run"]["upstream"] == ["promote_demand.judge_and_promote", "promote_salary.judge_and_promote"]
+    assert "horizon" not in parsed["dags"]["vacancies_train"]["params"]
+
+
+def test_a_collection_delivers_from_the_history(parsed: Any) -> None:
+    tasks = parsed["dags"]["vacancies_collect"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "collect": [],
+        "update_history": ["collect"],
+        "deliver": ["update_history"],
+        "deliver_market": ["update_history"],
+        "finish": ["collect", "deliver", "deliver_market"],
+    }
 
 
 def test_only_dag_files_are_read(parsed: Any) -> None:
-    assert parsed["files"] == ["check_pipelines.py", "predict.py", "train.py"]
+    assert parsed["files"] == ["check_pipelines.py", "collect.py", "predict.py", "train.py"]
 
 
 def test_parsing_is_light(parsed: Any) -> None:

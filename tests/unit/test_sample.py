@@ -48,24 +48,24 @@ def test_the_24_test_months_follow_the_training_months(tourism):
 
 def test_both_objects_are_written_and_twice_the_same(pipeline):
     store = MemoryStore("bucket")
-    written = sample.write_sample(pipeline, store)
+    written = sample.write_series(pipeline, store)
     assert [ref.uri for ref in written] == [
         "s3://bucket/input/tourism_monthly/train/tourism_monthly.parquet",
         "s3://bucket/input/tourism_monthly/predict/tourism_monthly.parquet",
     ]
     assert {ref.rows for ref in written} == {100_496}
     assert pq.read_table(pa.BufferReader(store.get(written[0]))).num_rows == 100_496
-    assert sample.write_sample(pipeline, store) == written
+    assert sample.write_series(pipeline, store) == written
 
 
 def test_a_single_object_in_the_yaml_is_written_under_its_own_name(pipeline):
     one = pipeline.model_copy(update={"input": pipeline.input.model_copy(update={"predict": "in/now.parquet"})})
-    assert sample.write_sample(one, MemoryStore())[1].uri == "s3://memory/in/now.parquet"
+    assert sample.write_series(one, MemoryStore())[1].uri == "s3://memory/in/now.parquet"
 
 
 def test_a_pipeline_without_a_sample_is_told_which_there_are(pipeline):
     with pytest.raises(ConfigInvalid, match=r"other: no sample\. There are samples for: tourism_monthly"):
-        sample.write_sample(pipeline.model_copy(update={"pipeline": "other"}), MemoryStore())
+        sample.write_series(pipeline.model_copy(update={"pipeline": "other"}), MemoryStore())
 
 
 def test_the_missing_package_is_named_with_its_command(monkeypatch):

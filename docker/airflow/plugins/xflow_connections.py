@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xflow.errors import ConfigInvalid
 from xflow.settings import Settings
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from xflow.adapters.s3 import S3Store
 
 S3, GREENPLUM, TARANTOOL, MLFLOW = "xflow_s3", "xflow_greenplum", "xflow_tarantool", "xflow_mlflow"
+HH = "xflow_hh"
+"""Optional: its password is the token of an application registered with hh.ru."""
 
 
 def settings() -> Settings:
-    """Return the settings that the four connections hold.
+    """Return the settings that the connections hold.
 
     Raises
     ------
@@ -34,6 +37,7 @@ def settings() -> Settings:
         mlflow_uri=f"{mlflow.schema or 'http'}://{_part(mlflow, 'host')}:{_part(mlflow, 'port')}",
         mlflow_username=_part(mlflow, "login"),
         mlflow_password=_part(mlflow, "password"),
+        hh_token=_token(),
     )
 
 
@@ -61,6 +65,13 @@ def _s3(connection: Connection, extra: dict[str, Any]) -> dict[str, str]:
                 '{"endpoint_url": "http://...", "service_config": {"s3": {"bucket_name": "..."}}}.'
             )
     return {**found, "s3_access_key": _part(connection, "login"), "s3_secret_key": _part(connection, "password")}
+
+
+def _token() -> str:
+    try:
+        return Connection.get(HH).password or ""
+    except AirflowNotFoundException:
+        return ""
 
 
 def _uri(connection: Connection, scheme: str) -> str:

@@ -1,0 +1,110 @@
+"""Collect vacancies from hh.ru, keep their history, and deliver them to train and predict.
+
+A snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for the
+contacts of recruiters, which are dropped. The history of every vacancy in Greenplum is brought up to
+date, and what is known now is delivered as flat parquet. A delivery starts the training, and new or
+changed vacancies the prediction. `fetch` off takes in what lies on S3 already, such as a sample.
+"""
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import AssetAlias, Param, dag, get_current_context, task
+
+from xflow.vacancy_pipeline import Collect, VacancyPipeline
+from xflow_airflow import (
+    Json,
+    collected_asset,
+    dag_arguments,
+    log,
+    param,
+    pipelines,
+    runner,
+    started_at,
+)
+
+if TYPE_CHECKING:
+    from xflow.collect_runner import CollectRunner
+
+
+def collector() -> "CollectRunner":
+    """Return the runner of the current task's collection. Heavy: only inside a task."""
+    from xflow.collect_runner import CollectRunner
+
+    return runner(CollectRunner)
+
+
+@task
+def collect() -> Json | None:
+    """Fetch a snapshot of what the API lists; go on where an interrupted attempt stopped."""
+    run = collector()
+    taken_at = started_at()
+    run.start(taken_at)
+    if not param("fetch"):
+        return None
+    snapshot = run.collect(taken_at)
+    log.info("snapshot %(snapshot_id)s: %(vacancies)d vacancies, complete: %(complete)s, %(prefix)s", snapshot)
+    return snapshot
+
+
+@task
+def update_history(snapshot: Json | None) -> Json:  # noqa: ARG001  # comes after it
+    """Merge the snapshots that the history lacks, oldest first."""
+    update = collector().update_history()
+    log.info("%d snapshots merged", len(update["ingested"]))
+    return update
+
+
+@task
+def deliver(update: Json) -> Json | None:
+    """Write every vacancy for train, and the new and changed ones for predict."""
+    delivery = collector().deliver(update)
+    log.info("delivered: %s", delivery)
+    return delivery
+
+
+@task
+def deliver_market(update: Json) -> Json | None:
+    """Load the daily market into the mart; deliver it to the pipeline that forecasts it, once there are enough days."""
+    market = collector().market(update)
+    log.info("market: %s", market)
+    return market
+
+
+@task
+def finish(snapshot: Json | None, delivery: Json | None, market: Json | None) -> None:
+    """Close the run in the ledger, and let the trainings follow what was delivered."""
+    run = collector()
+    run.finish(snapshot, delivery)
+    events = get_current_context()["outlet_events"][delivered(run.pipeline.name)]
+    if delivery:
+        events.add(collected_asset(run.pipeline.name), {"train": delivery["train"]["uri"]})
+    if market and market["objects"]:
+        events.add(collected_asset(run.section.market), {"train": market["objects"][0]["uri"]})
+
+
+def delivered(name: str) -> AssetAlias:
+    """Return the alias through which a delivery becomes an event of what it was delivered to."""
+    return AssetAlias(f"{name}_delivered", group="xflow")
+
+
+def build(pipeline: VacancyPipeline, section: Collect) -> None:
+    """Make the DAG that collects one pipeline's vacancies."""
+    fetch = Param(
+        default=True,
+        type="boolean",
+        title="Fetch",
+        description_md="Off: take in the snapshots that lie on S3, and ask hh.ru for nothing.",
+    )
+
+    @dag(**dag_arguments(pipeline, "collect", __doc__), schedule=section.schedule, params={"fetch": fetch})
+    def collection() -> None:
+        snapshot = collect()
+        update = update_history(snapshot)
+        finish.override(outlets=[delivered(pipeline.name)])(snapshot, deliver(update), deliver_market(update))
+
+    collection()
+
+
+for each in pipelines():
+    if isinstance(each, VacancyPipeline) and each.collect is not None:
+        build(each, each.collect)
