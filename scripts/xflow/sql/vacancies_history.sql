@@ -45,7 +45,8 @@ checked AS (
     FROM detail GROUP BY vacancy_id
 ),
 body AS (
-    SELECT DISTINCT ON (vacancy_id) vacancy_id, description, key_skills, detail_etag, detail_published_at
+    SELECT DISTINCT ON (vacancy_id) vacancy_id, description, key_skills, detail_etag, detail_published_at,
+           detail_experience_id, detail_employment_id, detail_schedule_id
     FROM detail WHERE description IS NOT NULL ORDER BY vacancy_id, seen_at DESC, snapshot_id DESC
 ),
 earlier_body AS (
@@ -90,8 +91,8 @@ absent AS (
     JOIN moment m ON m.scope = o.scope AND m.moment = o.open_at
     JOIN complete f ON f.scope = o.scope AND f.number = m.passed + 1
     LEFT JOIN complete n ON n.scope = o.scope AND n.number = m.passed + $gone_after
-                        AND n.taken_at <= i.published_last + $window
-    WHERE f.taken_at <= i.published_last + $window
+                        AND n.taken_at <= coalesce(i.published_last, o.last_seen) + $window
+    WHERE f.taken_at <= coalesce(i.published_last, o.last_seen) + $window
 ),
 history AS (
     SELECT o.*, l.first_seen, l.published_first, l.published_last, l.publications, a.archived_at,
@@ -107,7 +108,9 @@ SELECT h.vacancy_id,
        h.known_at AS snapshot_at,
        v.responsibility, v.name, v.requirement, b.description, b.key_skills,
        v.employer_id, v.employer_name, v.area_id, v.area_name, v.professional_role_id, v.professional_role,
-       v.experience_id, v.employment_id, v.schedule_id,
+       coalesce(v.experience_id, b.detail_experience_id) AS experience_id,
+       coalesce(v.employment_id, b.detail_employment_id) AS employment_id,
+       coalesce(v.schedule_id, b.detail_schedule_id) AS schedule_id,
        v.salary_from, v.salary_to, v.salary_currency, v.salary_gross,
        (r.rates ->> v.salary_currency)::double precision AS salary_rate,
        v.published_at,

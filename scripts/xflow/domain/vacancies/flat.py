@@ -21,12 +21,16 @@ LISTED_COLUMNS = (
 )
 """What a search says of a vacancy; the salary's rate is the snapshot's."""
 
+CODES = ("experience_id", "employment_id", "schedule_id")
+"""Codes that the searches of some months leave out; the details have them."""
+
 DETAIL_SCHEMA = pa.schema(
     [
         pa.field("gone", pa.bool_()),
         pa.field("detail_etag", pa.string()),
         pa.field("detail_published_at", pa.timestamp("us")),
         *[VACANCY_SCHEMA.field(name) for name in ("initial_created_at", "description", "key_skills")],
+        *[pa.field(f"detail_{name}", pa.string()) for name in CODES],
     ]
 )
 """What a detail adds; `gone` says that the vacancy is archived or deleted."""
@@ -86,7 +90,7 @@ def listed_row(item: Mapping[str, Any]) -> Row:
         "area_name": _text(area.get("name")),
         "professional_role_id": _text(role.get("id")),
         "professional_role": _text(role.get("name")),
-        **{f"{name}_id": _text(_part(item, name).get("id")) for name in ("experience", "employment", "schedule")},
+        **_codes(item),
         "salary_from": _number(salary.get("from")),
         "salary_to": _number(salary.get("to")),
         "salary_currency": _text(salary.get("currency")),
@@ -116,6 +120,7 @@ def detail_row(name: str, detail: Mapping[str, Any], etag: str | None) -> Row:
         "initial_created_at": utc(detail.get("initial_created_at")),
         "description": _text(detail.get("description")),
         "key_skills": "\n".join(filter(None, names)) or None,
+        **{f"detail_{column}": code for column, code in _codes(detail).items()},
     }
 
 
@@ -153,6 +158,10 @@ def _read(url: str, read: Callable[[], Any]) -> Any:
 def _version(facts: Row) -> str:
     content = json.dumps(facts, ensure_ascii=False, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _codes(item: Mapping[str, Any]) -> Row:
+    return {column: _text(_part(item, column.removesuffix("_id")).get("id")) for column in CODES}
 
 
 def _part(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
