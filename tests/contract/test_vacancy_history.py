@@ -10,6 +10,8 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from xflow.adapters.vacancy_history import GreenplumHistory
 from xflow.domain.vacancies.flat import sightings
@@ -70,7 +72,7 @@ class Snapshot:
         )
 
     def rows(self) -> Iterator[pa.RecordBatch]:
-        page = {"found": len(self.items), "pages": 1, "items": self.items}
+        page = {"found": len(self.items), "pages": 1, "page": 0, "items": self.items}
         raw = [("search", "https://api.hh.ru/vacancies?page=0", 200, json.dumps(page))]
         for name, detail in self.details.items():
             body = None if detail is None else json.dumps({"id": name, **detail})
@@ -88,8 +90,8 @@ def history_of(stores: Settings, key: RunKey) -> Make:
     """Make a history of snapshots, ingested in the order given."""
     numbers = itertools.count()
 
-    def make(snapshots: Sequence[Snapshot], **settings: int) -> GreenplumHistory:
-        made = GreenplumHistory(stores.greenplum_dsn, f"{key.pipeline}_{next(numbers)}", **settings)
+    def make(snapshots: Sequence[Snapshot], **limits: int) -> GreenplumHistory:
+        made = GreenplumHistory(stores.greenplum_dsn, f"{key.pipeline}_{next(numbers)}", **limits)
         made.prepare()
         for one in snapshots:
             assert made.ingest(one.ref, RATES, one.rows())
@@ -109,9 +111,9 @@ def closed(history: GreenplumHistory, day: float = 99) -> dict[str, float | None
     return {name: None if time is None else (time - DAY) / timedelta(days=1) for name, time in found.items()}
 
 
-def stored(settings: Settings, history: GreenplumHistory) -> list[list[Any]]:
+def stored(stores: Settings, history: GreenplumHistory) -> list[list[Any]]:
     found = []
-    with psycopg2.connect(settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(stores.greenplum_dsn) as connection, connection.cursor() as cursor:
         for table in ("snapshot", "sighting", "version", "detail"):
             cursor.execute(f"SELECT * FROM mart.{history._pipeline}_{table}")
             found.append(sorted(cursor.fetchall(), key=repr))
@@ -136,6 +138,61 @@ def test_any_order_gives_the_same_tables(history_of: Make, stores: Settings) -> 
         other = history_of(order)
         assert stored(stores, other) == tables, [one.name for one in order]
         assert rows(other) == known
+
+
+NAMES = ("1", "2", "3")
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Snapshot]:
+    """Draw snapshots of three vacancies: listed with one of two contents, or not; details that say open or gone."""
+    moments = st.lists(st.tuples(st.integers(0, 6), st.sampled_from("ab")), min_size=1, max_size=7, unique=True)
+    found = []
+    for day, scope in draw(moments):
+        listed = draw(st.fixed_dictionaries({name: st.sampled_from([None, 0, 1]) for name in NAMES}))
+        told = draw(st.dictionaries(st.sampled_from(NAMES), st.booleans(), max_size=1))
+        details = {name: None if gone else {"archived": False, "description": "d"} for name, gone in told.items()}
+        items = [item(name, content) for name, content in listed.items() if content is not None]
+        found.append(Snapshot(day, items, details, complete=draw(st.booleans()), scope=scope))
+    return found
+
+
+def expected(snapshots: Sequence[Snapshot], day: float) -> dict[str, tuple[Any, ...]]:
+    """Say in plain Python what is known on a day: first and last seen, publications, closed."""
+    past = sorted((one for one in snapshots if one.day <= day), key=lambda one: (one.day, one.scope))
+    found = {}
+    for name in NAMES:
+        seen = [one for one in past if name in {each["id"] for each in one.items}]
+        if not seen:
+            continue
+        last = max(one.day for one in seen)
+        scope = min(one.scope for one in seen if one.day == last)
+        opened = [one.day for one in past if one.details.get(name) is not None]
+        known = max([last, *opened])
+        gone = [one.day for one in past if name in one.details and one.details[name] is None]
+        archived = [at for at in gone if at >= last and at > max(opened, default=-1)]
+        absent = [one.day for one in past if one.scope == scope and one.complete and one.day > known]
+        closed = min([*archived, *absent]) if archived or len(absent) >= 2 else None
+        published = {each["published_at"] for one in seen for each in one.items if each["id"] == name}
+        found[name] = (min(one.day for one in seen), last, len(published), closed)
+    return found
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_life_in_any_order(history_of: Make, stores: Settings, data: st.DataObject) -> None:
+    life = data.draw(lives())
+    history, other = history_of(life), history_of(data.draw(st.permutations(life)))
+    assert stored(stores, history) == stored(stores, other)
+    day = data.draw(st.integers(0, 6))
+    found = {
+        name: (*((row[at] - DAY).days for at in ("first_seen", "last_seen")), row["publications"], row["closed_at"])
+        for name, row in rows(history, day).items()
+    }
+    assert found == {
+        name: (*facts, None if closing is None else at(closing))
+        for name, (*facts, closing) in expected(life, day).items()
+    }
 
 
 def test_a_snapshot_again_changes_nothing(history_of: Make, stores: Settings) -> None:
