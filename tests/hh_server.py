@@ -1,5 +1,6 @@
 """A server that answers as hh.ru's API does: its paging, depth limit, filters, errors, ETags and rate limit."""
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -196,8 +197,9 @@ def _handler(server: HhServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Type": "application/json; charset=UTF-8", **found.headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a client that was killed
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
             pass

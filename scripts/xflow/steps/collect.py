@@ -19,6 +19,7 @@ from xflow.vacancy_pipeline import Collect
 log = logging.getLogger("xflow.collect")
 
 DETAILS_A_PART = 50  # what a kill can cost
+PASSES = 3  # over a slice from which vacancies are taken down while it is read
 SOURCE = "hh.ru"
 Progress = Callable[[int, int], None]
 
@@ -149,13 +150,13 @@ def _search(
 
 
 def _pages(part: Slice, source: ResponseSource, earlier: Mapping[str, RawResponse]) -> list[RawResponse]:
-    """Return a slice's pages; of one that will be divided, those up to the one that says so."""
-    last = not divide(part)
-    pages = _pass(part, source, earlier, last=last)
-    found = _listed(pages)
-    if not found.whole and found.found <= DEPTH:
-        # What was taken down meanwhile moved later items to pages that we had already seen.
-        pages += _pass(part, source, earlier, last=last)
+    """Return a slice's pages, read again when some may have been missed; of one to divide, those that say so."""
+    pages: list[RawResponse] = []
+    for _ in range(PASSES):
+        pages += _pass(part, source, earlier, last=not divide(part))
+        found = _listed(pages)
+        if found.whole or found.found > DEPTH:
+            break
     return pages
 
 

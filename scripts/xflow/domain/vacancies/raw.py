@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -38,10 +39,11 @@ class RawResponse:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of a search: how many vacancies and pages the whole search has, and this page's items."""
+    """A page of a search, counted from 0: how many vacancies and pages the search has, and the page's items."""
 
     found: int
     pages: int
+    page: int
     items: list[dict[str, Any]]
 
 
@@ -58,7 +60,7 @@ class Listed:
     found
         Items that the search has by its own account, the largest number where its pages differ.
     whole
-        The pages hold all that the last of them counts; one page alone always does.
+        Nothing that was there all the time can have been missed.
     """
 
     published: dict[str, datetime | None]
@@ -94,9 +96,10 @@ def search_page(body: str | None) -> SearchPage:
     """
     page = parsed(body or "")
     items = page.get("items") if isinstance(page, dict) else None
-    if not isinstance(items, list) or not all(isinstance(page.get(name), int) for name in ("found", "pages")):
-        raise ValueError("not a page of a search: it lacks items, found or pages")
-    return SearchPage(page["found"], page["pages"], [item for item in items if isinstance(item, dict)])
+    if not isinstance(items, list) or not all(isinstance(page.get(name), int) for name in ("found", "pages", "page")):
+        raise ValueError("not a page of a search: it lacks items, found, pages or page")
+    given = [item for item in items if isinstance(item, dict)]
+    return SearchPage(page["found"], page["pages"], page["page"], given)
 
 
 def search_items(body: str | None) -> Iterator[dict[str, Any]]:
@@ -107,14 +110,42 @@ def search_items(body: str | None) -> Iterator[dict[str, Any]]:
 
 
 def listed(bodies: Sequence[str | None]) -> Listed:
-    """Return what the pages of one search list together; raise as `search_page` does."""
+    """Return what the pages of one search list together; raise as `search_page` does.
+
+    Parameters
+    ----------
+    bodies
+        The pages in the order in which they were read, newest vacancies first. The search may have been
+        read more than once, each time from page 0 on: one time without a loss is enough.
+    """
     pages = [search_page(body) for body in bodies]
-    published: dict[str, datetime | None] = {}
     items = [item for page in pages for item in page.items if vacancy_id(item)]
+    starts = [at for at, page in enumerate(pages) if page.page == 0]
+    passes = [pages[start:end] for start, end in zip(starts, [*starts[1:], len(pages)], strict=True)]
+    return Listed(
+        published=_published(items),
+        items=len(items),
+        found=max(page.found for page in pages),
+        whole=any(_is_whole(one) for one in passes),
+    )
+
+
+def _published(items: Sequence[dict[str, Any]]) -> dict[str, datetime | None]:
+    published: dict[str, datetime | None] = {}
     for item in items:
         merge_published(published, {vacancy_id(item): published_at(item)})
-    whole = len(pages) == 1 or len(published) >= pages[-1].found
-    return Listed(published, len(items), max(page.found for page in pages), whole)
+    return published
+
+
+def _is_whole(pages: Sequence[SearchPage]) -> bool:
+    """Tell whether pages read one after another have all that was there all the time.
+
+    A vacancy that comes goes to the top and moves others to later pages: they are read twice. One that
+    goes moves others to pages that were read already, unless another came in its place.
+    """
+    counts = [page.found for page in pages]
+    distinct = {vacancy_id(item) for page in pages for item in page.items} - {""}
+    return all(one <= two for one, two in pairwise(counts)) and (len(pages) == 1 or len(distinct) >= counts[0])
 
 
 def merge_published(into: dict[str, datetime | None], new: Mapping[str, datetime | None]) -> None:

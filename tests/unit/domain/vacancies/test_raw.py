@@ -50,27 +50,73 @@ def test_what_is_no_json_is_refused(body: str) -> None:
             reader(body)
 
 
-@pytest.mark.parametrize("body", ["null", "[]", "{}", '{"items":{},"found":1,"pages":1}', '{"items":[],"found":"1"}'])
+@pytest.mark.parametrize(
+    "body", ["null", "[]", "{}", '{"items":{},"found":1,"pages":1,"page":0}', '{"items":[],"found":"1"}']
+)
 def test_what_is_no_page_of_a_search_is_refused(body: str) -> None:
     with pytest.raises(ValueError, match="not a page of a search"):
         raw.search_page(body)
 
 
-def page(items: list[dict], found: int) -> str:
-    return json.dumps({"items": items, "found": found, "pages": 2, "page": 0, "per_page": 100})
+def page(found: int, *items: dict[str, Any], number: int = 0) -> str:
+    return json.dumps({"items": items, "found": found, "pages": 2, "page": number, "per_page": 100})
 
 
 def test_pages_of_a_search_are_counted_together() -> None:
     early, late = {"published_at": "2026-11-21T10:00:00+0300"}, {"published_at": "2026-11-21T12:00:00+0300"}
     found = raw.listed(
-        [page([{"id": "1", **late}, {"id": "2"}], 3), page([{"id": "1", **early}, {"id": 3, **early}, {"x": 1}], 4)]
+        [
+            page(3, {"id": "1", **late}, {"id": "2"}),
+            page(4, {"id": "1", **early}, {"id": 3, **early}, {"x": 1}, number=1),
+        ]
     )
     assert found.published == {"1": datetime(2026, 11, 21, 9), "2": None, "3": datetime(2026, 11, 21, 7)}
-    assert (found.items, found.found, found.whole) == (4, 4, False)
+    assert (found.items, found.found, found.whole) == (4, 4, True)
 
 
-def test_one_page_alone_is_whole_whatever_it_counts() -> None:
-    assert raw.listed([page([{"id": "1"}], 5)]).whole
+ONE, TWO, THREE = ({"id": text} for text in "123")
+
+
+@pytest.mark.parametrize(
+    ("pages", "whole"),
+    [
+        ([page(5, ONE)], True),  # one page misses nothing that it could have
+        ([page(3, ONE, TWO), page(3, THREE, number=1)], True),
+        ([page(3, ONE, TWO), page(4, TWO, THREE, number=1)], True),  # one came
+        ([page(3, ONE, TWO), page(2, number=1)], False),  # one went
+        ([page(2, ONE, TWO), page(1, THREE, number=1)], False),  # two went, and one came late
+        ([page(3, ONE, TWO), page(3, TWO, number=1)], False),  # less than counted
+        ([page(3, ONE, TWO), page(2, number=1), page(2, TWO), page(2, THREE, number=1)], True),  # read again
+        ([page(3, ONE, TWO), page(2, number=1), page(2, TWO), page(1, number=1)], False),
+    ],
+)
+def test_pages_are_whole_when_nothing_can_have_slipped_past(pages: list[str], whole: bool) -> None:
+    assert raw.listed(pages).whole is whole
+
+
+events = st.lists(st.tuples(st.sampled_from(["come", "go"]), st.integers(0, 40)), max_size=4)
+
+
+@given(count=st.integers(0, 30), between=st.lists(events, min_size=8, max_size=8))
+def test_what_is_whole_has_everything_that_was_there_all_the_time(
+    count: int, between: list[list[tuple[str, int]]]
+) -> None:
+    there, new, bodies, number, pages = list(range(count)), 1000, [], 0, 1
+    lasting = set(there)
+    while number < pages and number < len(between):
+        pages = -(-len(there) // 5)
+        items = [{"id": str(vacancy)} for vacancy in there[number * 5 : number * 5 + 5]]
+        bodies.append(json.dumps({"items": items, "found": len(there), "pages": pages, "page": number}))
+        number += 1
+        if number < pages:
+            for event, place in between[number - 1]:
+                if event == "come":
+                    there.insert(0, new := new + 1)
+                elif there:
+                    lasting.discard(there.pop(place % len(there)))
+    found = raw.listed(bodies)
+    if found.whole and number >= pages:
+        assert {str(vacancy) for vacancy in lasting} <= set(found.published)
 
 
 def test_the_later_publication_stays() -> None:
