@@ -17,13 +17,15 @@ from xflow.domain.vacancies.text import clean, lemmas
 EMPLOYER = "employer_id"
 LEMMAS = "_lemmas"
 
-NUMBERS = ("salary_net", "salary_stated", "days", "closed", "published", "has_history")
+NUMBERS = ("salary_net", "salary_stated", "days", "closed", "published", "has_history", "entered", "followed")
 """The numbers of a vacancy, float64.
 
 `salary_net` is the monthly net salary in roubles, NaN when none is stated (`salary_stated` 0). `days` is
 the lifetime of a closed vacancy (`closed` 1) and else the age so far, at least 0; NaN when nothing says
 when it was published. `published` is the latest publication in days since 1970, or the snapshot where
-there is none. `has_history` says that snapshots tell when the vacancy was first seen.
+there is none. `has_history` says that snapshots tell when the vacancy was first seen; `entered` is how many
+days old it was then (NaN without a history), and `followed` the days from its beginning to as_of, whether it
+was still there or not.
 """
 
 _DAY = 86_400e6
@@ -115,6 +117,7 @@ def _numbers(rows: pa.RecordBatch, rates: Mapping[str, float], limit: int) -> di
     closed = (closed_at != _NEVER) & (closed_at <= limit)
     history = first_seen != _NEVER
     start = _start(ticks(rows, "initial_created_at"), first_seen, published)
+    now = snapshot if limit == np.iinfo(np.int64).max else np.full_like(snapshot, limit)
     age = np.maximum(np.where(closed, closed_at, snapshot) - start, 0) / _DAY  # a clock may be ahead
     made = {
         "salary_net": salary,
@@ -123,6 +126,8 @@ def _numbers(rows: pa.RecordBatch, rates: Mapping[str, float], limit: int) -> di
         "closed": closed,
         "published": np.where(published == _NEVER, snapshot, published) / _DAY,
         "has_history": history,
+        "entered": np.where(history, np.maximum(first_seen - start, 0) / _DAY, np.nan),
+        "followed": np.where(start == _NEVER, np.nan, np.maximum(now - start, 0) / _DAY),
     }
     return {name: np.asarray(made[name], dtype=np.float64) for name in NUMBERS}
 

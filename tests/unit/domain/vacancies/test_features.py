@@ -142,3 +142,11 @@ def test_raw_vacancies_of_a_service():
         "area_id": ["1", ""],
         "employer_id": ["", ""],
     }
+
+
+def test_how_old_a_vacancy_was_when_first_seen_and_for_how_long_it_was_followed():
+    seen = {"first_seen": at("2023-08-25T12:00"), "initial_created_at": at("2023-08-15T12:00")}
+    closed = seen | {"closed_at": at("2023-08-30T12:00")}
+    assert (number("entered", **seen), number("followed", **seen)) == (10.0, 20.0)
+    assert (number("days", **closed), number("followed", as_of=SNAPSHOT, **closed)) == (15.0, 20.0)
+    assert np.isnan(number("entered"))
