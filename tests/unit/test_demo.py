@@ -1,7 +1,7 @@
 import pytest
 from rich.text import Text
 
-from xflow import demo
+from xflow import demo, demo_results
 from xflow.pipeline import load
 from xflow.settings import pipelines_folder
 
@@ -17,8 +17,7 @@ METRICS = {
 
 
 def test_scores_stand_beside_the_floor_and_the_nominal_coverage() -> None:
-    model = load(pipelines_folder() / f"{demo.PIPELINE}.yaml").model
-    assert demo.scores(METRICS, model) == [
+    assert demo_results.scores(METRICS, load(pipelines_folder() / f"{demo.SERIES}.yaml")) == [
         ("backtest mase", "1.8000; seasonal_naive 2.1000"),
         ("holdout mase", "1.7000; seasonal_naive 1.9000"),
         ("holdout coverage", "81.2% in the 80% interval, 96.0% in the 95% interval"),

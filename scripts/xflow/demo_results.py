@@ -1,0 +1,93 @@
+"""What the demo's runs left in the ledger and in the registry, as tables."""
+
+import json
+from typing import Any
+
+from rich.table import Column, Table
+
+from xflow.pipeline import AnyPipeline, Pipeline, load
+from xflow.settings import Settings, pipelines_folder
+
+
+def results(settings: Settings, airflow_url: str, pipeline: str, run_id: str) -> Table:
+    """Return the table of what a pipeline's training and prediction of one run id left behind."""
+    loaded = load(pipelines_folder() / f"{pipeline}.yaml")
+    table = Table(
+        "", Column(overflow="fold"), title=f"{pipeline}: run {run_id}", title_justify="left", show_header=False
+    )
+    trained, predicted = (ledger_row(settings, pipeline, kind, run_id) for kind in ("train", "predict"))
+    table.add_row("rows of train", rows(trained))
+    table.add_row("rows of predict", f"{rows(predicted)}; {predicted['rows_out']} predictions out")
+    for name, figure in scores(json.loads(trained["metrics"]), loaded):
+        table.add_row(name, figure)
+    table.add_row("models", f"{trained['model_name']}, version {trained['model_version']}: {trained['message']}")
+    table.add_row("predictions by", f"{predicted['model_name']}, version {predicted['model_version']}")
+    table.add_row("predictions", predicted["output_uri"])
+    table.add_row("Airflow", f"{airflow_url}/dags/{pipeline}_train")
+    for target in loaded.targets:
+        name = loaded.model_name(target)
+        # Without the workflow, MLflow opens the menus of its language model side.
+        version = champion_version(settings, name)
+        page = f"{settings.mlflow_uri}/#/models/{name}/versions/{version}?workflowType=machine_learning"
+        table.add_row("MLflow", page)
+    return table
+
+
+def rows(run: dict[str, Any]) -> str:
+    """Return a run's count of input rows as a sum that can be checked."""
+    return f"{run['rows_in']} in = {run['rows_accepted']} accepted + {run['rows_rejected']} rejected"
+
+
+def ledger_row(settings: Settings, pipeline: str, kind: str, run_id: str) -> dict[str, Any]:
+    """Return a run's row of ``mart.run``."""
+    import psycopg2
+    from psycopg2.extras import RealDictCursor
+
+    connection = psycopg2.connect(settings.greenplum_dsn, cursor_factory=RealDictCursor)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT * FROM mart.run WHERE pipeline = %s AND kind = %s AND run_id = %s", (pipeline, kind, run_id)
+            )
+            row = cursor.fetchone()
+    finally:
+        connection.close()
+    if row is None:
+        raise SystemExit(f"mart.run has no row of the {kind} run {run_id}, although Airflow says that it succeeded.")
+    return dict(row)
+
+
+def scores(metrics: dict[str, float], pipeline: AnyPipeline) -> list[tuple[str, str]]:
+    """Return name and text of the figures that say how good the models are, each beside what it is held against."""
+    model, found = pipeline.model, []
+    for target in pipeline.targets:
+        of, title = (f"{target}_", f"{target} ") if target else ("", "")
+        for part in ("backtest", "holdout"):
+            name = f"{of}{part}_{model.metric}"
+            text = f"{metrics[name]:.4f}; {model.floor} {metrics[f'{name}_floor']:.4f}"
+            found.append((f"{title}{part} {model.metric}", text))
+        auc = metrics.get(f"{of}holdout_auc")
+        if auc is not None:
+            found.append((f"{title}holdout ROC AUC", f"{auc:.4f} one versus one; chance 0.5"))
+    if isinstance(pipeline, Pipeline):
+        covered = (
+            f"{metrics[f'holdout_coverage_{level * 100:.0f}']:.1%} in the {level:.0%} interval"
+            for level in pipeline.model.levels
+        )
+        found.append(("holdout coverage", ", ".join(covered)))
+    return found
+
+
+def champion_version(settings: Settings, name: str) -> str:
+    """Return the version that carries the champion alias, by MLflow's REST API (its client takes 5 s to import)."""
+    import requests
+
+    answer = requests.get(
+        f"{settings.mlflow_uri}/api/2.0/mlflow/registered-models/alias",
+        params={"name": name, "alias": "champion"},
+        auth=(settings.mlflow_username, settings.mlflow_password),
+        timeout=30,
+    )
+    if not answer.ok:
+        raise SystemExit(f"MLflow names no champion of {name}: {answer.status_code} {answer.text}")
+    return str(answer.json()["model_version"]["version"])

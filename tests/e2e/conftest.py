@@ -1,0 +1,114 @@
+"""The whole stack, once for all end-to-end tests, and what they ask of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tarantool
+from mlflow import MlflowClient
+
+from xflow.adapters.mlflow_registry import MlflowRegistry
+from xflow.airflow_rest import AirflowRest
+from xflow.settings import Settings, read_env_file
+
+
+class Stack:
+    """A running stack and what tests ask of it."""
+
+    def __init__(self, home: Path, pipeline: str) -> None:
+        self.pipeline = pipeline
+        env = read_env_file(home / "env")
+        self.settings = Settings.from_env(env)
+        self.rest = AirflowRest(env["AIRFLOW_URL"], env["AIRFLOW_USERNAME"], env["AIRFLOW_PASSWORD"])
+        s = self.settings
+        self.s3 = boto3.client(
+            "s3",
+            endpoint_url=s.s3_endpoint,
+            aws_access_key_id=s.s3_access_key,
+            aws_secret_access_key=s.s3_secret_key,
+            region_name="us-east-1",
+        )
+        MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password)
+        self.mlflow = MlflowClient(s.mlflow_uri)
+
+    def upload(self, folder: Path, key: str, table: pa.Table) -> str:
+        path = folder / "input.parquet"
+        pq.write_table(table, path)
+        self.s3.upload_file(str(path), self.settings.s3_bucket, key)
+        return f"s3://{self.settings.s3_bucket}/{key}"
+
+    def await_dag(self, dag_id: str) -> None:
+        for _ in range(180):
+            if any(dag["dag_id"] == dag_id for dag in self.rest.call("GET", "/dags?limit=100")["dags"]):
+                return
+            time.sleep(1)
+        pytest.fail(f"{dag_id} did not appear: {self.rest.call('GET', '/importErrors')}")
+
+    def run(self, kind: str, run_id: str, **conf: object) -> str:
+        dag_id = f"{self.pipeline}_{kind}"
+        self.await_dag(dag_id)
+        self.rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        self.rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
+        return self.wait(dag_id, run_id)
+
+    def again(self, kind: str, run_id: str) -> str:
+        dag_id = f"{self.pipeline}_{kind}"
+        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        self.rest.call("POST", f"{path}/clear", {"dry_run": False})
+        return self.wait(dag_id, run_id)
+
+    def wait(self, dag_id: str, run_id: str) -> str:
+        for _ in range(600):
+            state = self.rest.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            if state in {"success", "failed"}:
+                return state
+            time.sleep(1)
+        pytest.fail(f"{dag_id} {run_id} is still {state}")
+
+    def tasks(self, kind: str, run_id: str) -> list[dict]:
+        return self.rest.call("GET", f"/dags/{self.pipeline}_{kind}/dagRuns/{run_id}/taskInstances?limit=100")[
+            "task_instances"
+        ]
+
+    def rows(self, query: str, *arguments: object) -> list[tuple]:
+        with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(query, arguments)
+            return cursor.fetchall()
+
+    def counts(self, table: str) -> dict[str, int]:
+        return dict(self.rows(f"select run_key, count(*) from mart.{table} group by 1"))
+
+    def objects(self, prefix: str) -> dict[str, str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.settings.s3_bucket, Prefix=prefix)
+        return {o["Key"]: o["ETag"] for page in pages for o in page.get("Contents", [])}
+
+    def feature_sets(self) -> list[tuple]:
+        host, _, port = self.settings.tarantool_uri.rpartition("@")[2].partition(":")
+        user, _, password = self.settings.tarantool_uri.removeprefix("tarantool://").rpartition("@")[0].partition(":")
+        connection = tarantool.connect(host, int(port), user=user, password=password)
+        try:
+            return sorted(tuple(row) for row in connection.select("feature_set"))
+        finally:
+            connection.close()
+
+    def versions(self, name: str = "") -> dict[str, str]:
+        found = self.mlflow.search_model_versions(f"name = '{name or self.pipeline}'")
+        return {str(version.version): version.run_id for version in found}
+
+
+@pytest.fixture(scope="session")
+def stack_of(
+    tmp_path_factory: pytest.TempPathFactory, run_start_sh: Callable[..., None]
+) -> Iterator[Callable[[str], Stack]]:
+    """Start everything from nothing; return the stack as tests of one pipeline see it."""
+    home = tmp_path_factory.mktemp("stack")
+    try:
+        run_start_sh(home, "up")
+        yield lambda pipeline: Stack(home, pipeline)
+    finally:
+        run_start_sh(home, "reset", "--yes")
