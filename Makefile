@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test bench bench-accuracy fmt
+.PHONY: help setup check test notebook bench bench-accuracy fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,9 @@ check: setup ## Lint, types, import layers, lock
 
 test: setup ## Every test: unit, contract, DAGs, end to end
 	$(RUN)pytest
+
+notebook: setup ## Run the study of the real vacancy dumps from top to bottom
+	$(PYTHON) research/run_notebook.py
 
 bench: setup ## Speed, each figure as a ratio in one run, and peak memory
 	$(PYTHON) research/bench.py
