@@ -181,10 +181,10 @@ def duties(wording: Wording, rng: np.random.Generator) -> list[str]:
     return [rest[0], sentences[0], *rest[1:]] if rng.random() < 0.5 else [sentences[0], *rest]
 
 
-def snippet(sentences: list[str], width: int) -> str:
-    """Return the first `width` characters of sentences as the API gives them: cut after a word, with dots."""
-    text = " ".join(sentences)
-    return text if len(text) <= width else text[:width].rpartition(" ")[0].rstrip(" .,(") + "..."
+def snippet(sentences: list[str], words: int) -> str:
+    """Return the first `words` words of sentences as the API gives them: with dots where more follow."""
+    whole = " ".join(sentences).split()
+    return " ".join(whole) if len(whole) <= words else " ".join(whole[:words]).rstrip(" .,(") + "..."
 
 
 def requirement(wording: Wording, rng: np.random.Generator) -> str:

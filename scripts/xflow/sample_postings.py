@@ -28,6 +28,7 @@ FIRST_ID = 9_900_000_000
 LISTED_DAYS = 30.0
 """hh.ru lists a publication for 30 days."""
 
+WORDS = 20  # after about so many the API cuts texts
 EMPLOYERS = 400
 AREAS = (("1", "Москва", 1.0, 0.6), ("2", "Санкт-Петербург", 0.87, 0.28), ("1620", "Республика Марий Эл", 0.62, 0.12))
 CURRENCIES = (
@@ -35,7 +36,7 @@ CURRENCIES = (
     ("USD", 0.0125, 0.035),
     ("EUR", 0.0108, 0.02),
     ("KZT", 6.5, 0.015),
-    ("XTS", 1, 0.005),
+    ("XTS", 1, 0.01),
 )
 """Code, units for one rouble (made up), share. XTS is ISO's code for tests: the dictionary does not know it."""
 
@@ -182,10 +183,10 @@ def _publications(start: float, lives: float, rng: np.random.Generator) -> tuple
 
 def _texts(wording: Wording, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     sentences, asked = duties(wording, rng), requirement(wording, rng)
-    shown = dirty(snippet(sentences, int(rng.integers(140, 260))), wording, rng)
+    shown = dirty(snippet(sentences, WORDS), wording, rng)
     item = {
         "name": title(wording),
-        "snippet": {"requirement": snippet([asked], 150), "responsibility": shown},
+        "snippet": {"requirement": snippet([asked], WORDS), "responsibility": shown},
     }
     skills = [{"name": skill} for skill in wording.skills]
     return item, {"description": description(sentences, asked), "key_skills": skills}
@@ -216,8 +217,7 @@ def _salary(net: float, grade: Grade, corporate: bool, rng: np.random.Generator)
 
     Corporations and higher grades say less. A rare salary has its ends in the wrong order.
     """
-    silent = 0.07 + 0.4 * corporate + 0.17 * GRADES.index(grade)
-    if rng.random() < min(silent, 0.9):
+    if rng.random() < min(0.07 + 0.4 * corporate + 0.17 * GRADES.index(grade), 0.9):
         return None
     code, rate, _ = CURRENCIES[int(rng.choice(len(CURRENCIES), p=[share for *_, share in CURRENCIES]))]
     gross = (True, False, None)[int(rng.choice(3, p=[0.3, 0.6, 0.1]))]
