@@ -18,7 +18,7 @@
         ├── ModelMissing          no such model, version or run in the registry
         │   └── ChampionMissing   no model carries the champion alias
         ├── ModelIncompatible     the champion cannot forecast this input
-        └── AccessDenied          a store refused the credentials
+        └── AccessDenied          a store, or hh.ru's API, refused the credentials
 
 The DAG layer fails a task without retry on `Permanent` and lets Airflow retry the rest.
 """
@@ -89,4 +89,4 @@ class ModelIncompatible(Permanent):
 
 
 class AccessDenied(Permanent):
-    """A store refused the credentials or the right to do this."""
+    """A store, or hh.ru's API, refused the credentials or the right to do this."""

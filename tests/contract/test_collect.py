@@ -1,42 +1,21 @@
 """Collecting from a server with the API's rules and faults, into snapshots."""
 
 import json
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
+from collecting import CONTACTS, KEY, NOW, TAKEN_AT, ids, rows, run, spread
 
-from hh_server import DATA, DOWN, NOT_JSON, Fault, HhServer, replayed, vacancy
-from xflow.adapters.hh import HhApi
+from hh_server import DATA, NOT_JSON, Fault, HhServer, replayed, vacancy
 from xflow.adapters.memory import MemoryStore
-from xflow.adapters.rate_limit import LocalRateLimit
-from xflow.adapters.s3 import S3Store
 from xflow.domain.vacancies import raw
-from xflow.errors import ConfigInvalid, InputUnreadable, ServiceUnavailable
-from xflow.ports import ObjectStore
-from xflow.refs import RunKey, SnapshotRef
-from xflow.settings import Settings
-from xflow.steps.collect import collect
+from xflow.errors import ConfigInvalid, ServiceUnavailable
 from xflow.steps.snapshots import (
-    SnapshotFacts,
-    SnapshotWriter,
     list_snapshots,
-    newest_snapshot,
     raw_prefix,
     read_manifest,
-    read_snapshot,
 )
-from xflow.vacancy_pipeline import Collect
-
-TAKEN_AT = "2026-11-20T12:00:00"
-NOW = datetime.fromisoformat(TAKEN_AT)
-AGENT = "xflow/1.0 (you@your.domain)"
-CONTACTS = {"name": "Recruiter", "email": "a@b.ru", "phones": [{"number": "5550100"}]}
-KEY = RunKey(pipeline="vacancies", kind="collect", run_id="scheduled__1")
 
 
 @pytest.fixture
@@ -48,45 +27,6 @@ def server() -> Iterator[HhServer]:
 @pytest.fixture
 def store() -> MemoryStore:
     return MemoryStore()
-
-
-def spread(count: int, days: float = 3.0, first: int = 0) -> list[dict]:
-    return [vacancy(first + n, NOW - timedelta(days=days * n / count)) for n in range(count)]
-
-
-def run(
-    server: HhServer, store: ObjectStore, key: RunKey = KEY, taken_at: str = TAKEN_AT, **options: Any
-) -> SnapshotRef:
-    api = HhApi(server.url, AGENT, LocalRateLimit(100_000), patience=options.pop("patience", 5.0), pause=0.01)
-    previous, wanted = options.pop("previous", None), options.pop("wanted", list)
-    progress = options.pop("progress", None)
-    section = {"user_agent": AGENT, "queries": [{}], "window_days": 3, "details": 10} | options
-    checked = Collect.model_validate(section)
-    return collect(
-        key,
-        checked,
-        taken_at,
-        "abc",
-        store=store,
-        api=api,
-        previous=previous,
-        wanted=wanted,
-        progress=progress,
-    )
-
-
-def rows(store: ObjectStore, ref: SnapshotRef, kind: str = "") -> list[dict]:
-    return [row for batch in read_snapshot(store, ref) for row in batch.to_pylist() if row["kind"].startswith(kind)]
-
-
-def contents(store: ObjectStore, ref: SnapshotRef) -> tuple[list[str], list[dict]]:
-    """Names of the parts, and the responses without their times."""
-    names = [part.uri.removeprefix(ref.prefix) for part in read_manifest(store, ref).parts]
-    return names, [row | {"fetched_at": None} for row in rows(store, ref)]
-
-
-def ids(store: ObjectStore, ref: SnapshotRef) -> set[str]:
-    return {item["id"] for row in rows(store, ref, "search") for item in raw.search_items(row["body"])}
 
 
 def test_everything_in_the_window_is_kept(server: HhServer, store: MemoryStore) -> None:
@@ -200,47 +140,6 @@ def test_a_clock_that_is_ahead_hides_nothing(server: HhServer, store: MemoryStor
     assert run(server, store, taken_at=late).vacancies == 1
 
 
-def test_what_did_not_change_comes_from_the_snapshot_before(server: HhServer, store: MemoryStore) -> None:
-    server.items = spread(300)
-    server.details = {str(n): vacancy(n, NOW) for n in range(300)}
-    first = run(server, store)
-    server.items.append(vacancy(7000, NOW))
-    asked = server.count()
-    later = KEY.model_copy(update={"run_id": "scheduled__2"})
-    second = run(server, store, later, "2026-11-20T13:00:00", previous=first)
-    statuses = [status for _, _, status in server.requests[asked:]]
-    assert statuses.count(304) == asked - 1
-    assert statuses.count(200) == 1
-    store.delete(first.prefix)  # the second snapshot stands alone
-    assert ids(store, second) == {str(n) for n in [*range(300), 7000]}
-    assert {row["status"] for row in rows(store, second)} == {200}
-    assert newest_snapshot(store, raw_prefix("vacancies")).snapshot_id == "scheduled__2"  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("damage", ["deleted", "manifest", "parts"])
-def test_a_snapshot_before_that_is_gone_or_damaged_costs_requests_only(
-    server: HhServer, store: MemoryStore, damage: str
-) -> None:
-    server.items = spread(20)
-    first = run(server, store)
-    for uri in [uri for uri in store.objects if uri.startswith(first.prefix)]:
-        if damage == "deleted":
-            del store.objects[uri]
-        elif uri.endswith(".json") == (damage == "manifest"):
-            store.objects[uri] = b"{}"
-    second = run(server, store, KEY.model_copy(update={"run_id": "2"}), previous=first)
-    assert second.vacancies == 20
-
-
-def test_a_finished_snapshot_is_returned_as_it_is(server: HhServer, store: MemoryStore) -> None:
-    server.items = spread(5)
-    first = run(server, store)
-    asked, objects = server.count(), dict(store.objects)
-    again = run(server, store)
-    assert again.model_copy(update={"manifest": first.manifest}) == first
-    assert (server.count(), store.objects) == (asked, objects)
-
-
 def test_the_budget_for_details_is_kept_and_the_most_wanted_come_first(server: HhServer, store: MemoryStore) -> None:
     server.items = spread(8)
     server.details = {str(n): vacancy(n, NOW) for n in range(8)}
@@ -256,22 +155,6 @@ def test_a_vacancy_without_employer_salary_or_time_is_one_too(server: HhServer, 
 def test_a_search_that_finds_nothing_is_not_complete(server: HhServer, store: MemoryStore) -> None:
     ref = run(server, store)
     assert (ref.vacancies, ref.complete) == (0, False)
-
-
-def test_an_hour_without_the_api_ends_clearly_and_the_next_run_is_clean(server: HhServer, store: MemoryStore) -> None:
-    server.items = spread(300)
-    server.before = lambda number, path: setattr(server, "always", DOWN if number >= 3 else None)
-    with pytest.raises(ServiceUnavailable, match="goes on where this one stopped"):
-        run(server, store, patience=0.2)
-    assert list_snapshots(store, raw_prefix("vacancies")) == []
-    server.before, server.always = lambda number, path: None, None
-    asked = server.count()
-    other = run(server, store, KEY.model_copy(update={"run_id": "the next hour"}))
-    assert (other.vacancies, other.complete) == (300, True)
-    whole = server.count() - asked
-    same = run(server, store)
-    assert (same.vacancies, same.complete) == (300, True)
-    assert server.count() - asked - whole < whole
 
 
 @pytest.mark.parametrize("body", [NOT_JSON.body, '{"items": null}', '["no page"]'])
@@ -305,70 +188,6 @@ def test_progress_reaches_its_end(server: HhServer, store: MemoryStore) -> None:
     run(server, store, progress=lambda done, known: seen.append((done, known)))
     assert all(0 < done <= known for done, known in seen)
     assert seen[-1] == (10, 10)
-
-
-WORKER = """
-import sys
-from xflow.adapters.hh import HhApi
-from xflow.adapters.rate_limit import LocalRateLimit
-from xflow.adapters.s3 import S3Store
-from xflow.refs import RunKey
-from xflow.settings import Settings, read_env_file
-from xflow.steps.collect import collect
-from xflow.vacancy_pipeline import Collect
-from pathlib import Path
-url, pipeline, taken_at, env = sys.argv[1:]
-s = Settings.from_env(read_env_file(Path(env)))
-agent = "xflow/1.0 (you@your.domain)"
-section = Collect(user_agent=agent, queries=[{}], window_days=3, details=120)
-store = S3Store(s.s3_endpoint, s.s3_bucket, s.s3_access_key, s.s3_secret_key)
-key = RunKey(pipeline=pipeline, kind="collect", run_id="killed")
-api = HhApi(url, agent, LocalRateLimit(100_000))
-collect(key, section, taken_at, "abc", store=store, api=api, previous=None, wanted=list)
-"""
-
-
-@pytest.mark.services
-@pytest.mark.parametrize("after", [4, 80], ids=["in the search", "in the details"])
-def test_a_killed_run_goes_on_where_it_stopped(
-    server: HhServer, stores: Settings, stack_home: Any, key: RunKey, after: int
-) -> None:
-    server.items = spread(500)
-    server.details = {str(n): vacancy(n, NOW, description="д" * 500) for n in range(500)}
-    store = S3Store(stores.s3_endpoint, stores.s3_bucket, stores.s3_access_key, stores.s3_secret_key)
-    arguments = [sys.executable, "-c", WORKER, server.url, key.pipeline, TAKEN_AT, str(stack_home / "env")]
-    reached, dead = threading.Event(), threading.Event()
-
-    def hold(number: int, path: str) -> None:
-        if number == after:
-            reached.set()
-            dead.wait(60)
-
-    server.before = hold
-    worker = subprocess.Popen(arguments)
-    assert reached.wait(60)
-    worker.kill()
-    worker.wait()
-    server.before = lambda number, path: None
-    dead.set()
-    assert list_snapshots(store, raw_prefix(key.pipeline)) == []
-
-    subprocess.run(arguments, check=True, timeout=60)
-    resumed = server.count() - after - 1
-    (ref,) = list_snapshots(store, raw_prefix(key.pipeline))
-    undisturbed = run(server, store, key, details=120)
-    whole = server.count() - after - 1 - resumed
-    assert resumed < whole
-    assert (ref.vacancies, ref.complete, ref.scope) == (500, True, undisturbed.scope)
-    assert contents(store, ref) == contents(store, undisturbed)
-
-
-def test_what_lies_in_the_way_is_named(store: MemoryStore) -> None:
-    writer = SnapshotWriter(store, "vacancies", "1", TAKEN_AT)
-    ref = writer.finish(SnapshotFacts(source="hh.ru", scope="s", complete=True, vacancies=0))
-    store.objects[ref.manifest.uri] = b'{"schema_version": 1}'
-    with pytest.raises(InputUnreadable, match=r"_manifest\.json: not a snapshot's manifest"):
-        list_snapshots(store, raw_prefix("vacancies"))
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no dumps of real responses in {DATA} (XFLOW_DATA)")

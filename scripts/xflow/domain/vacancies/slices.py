@@ -67,10 +67,11 @@ def first_slices(queries: Sequence[Query], taken_at: datetime, window_days: int)
     window_days
         Days before it that are covered.
     """
-    first = _day(taken_at - window_days * DAY)
-    days = -((first - (taken_at + CLOCK_AHEAD)) // DAY)
-    starts = [first + number * DAY for number in range(days)]
-    return [Slice(query, start, start + DAY) for start in starts for query in dict.fromkeys(queries)]
+    first, last = _day(taken_at - window_days * DAY), _day(taken_at)
+    starts = [first + number * DAY for number in range((last - first) // DAY + 1)]
+    # Shortly before midnight the last slice has two days: one that begins in the future may be refused.
+    ends = [*starts[1:], _day(taken_at + CLOCK_AHEAD) + DAY]
+    return [Slice(query, *window) for window in zip(starts, ends, strict=True) for query in dict.fromkeys(queries)]
 
 
 def divide(part: Slice) -> tuple[Slice, ...]:
