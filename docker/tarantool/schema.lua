@@ -30,8 +30,9 @@ local function create_spaces()
     sets:create_index('generation', {parts = {1, 'unsigned'}, if_not_exists = true})
     sets:create_index('id', {parts = {2, 'string', 5, 'string', 1, 'unsigned'}, if_not_exists = true})
     sets:create_index('job', {parts = {3, 'string', 4, 'unsigned'}, if_not_exists = true})
-    -- `values` and `exogenous` are little-endian float64. They are strings because 2.6 turns binary
-    -- arguments of a function into Lua strings and cannot store those as varbinary.
+    -- `values` and `exogenous` are little-endian float64; of a record `exogenous` is a JSON list of texts.
+    -- They are strings because 2.6 turns binary arguments of a function into Lua strings and cannot store
+    -- those as varbinary.
     local series = box.schema.space.create('feature_series', {if_not_exists = true})
     series:format({
         {'generation', 'unsigned'},
