@@ -1,11 +1,17 @@
-"""What the contract tests share: a line to a server that a test can cut."""
+"""What the contract tests share: a line to a server that a test can cut, and vacancy histories."""
 
 import contextlib
+import itertools
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
+from vacancy_lives import RATES, Make, Snapshot
+
+from xflow.adapters.vacancy_history import GreenplumHistory
+from xflow.refs import RunKey
+from xflow.settings import Settings
 
 
 class Line:
@@ -74,3 +80,18 @@ def closed_port() -> int:
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@pytest.fixture
+def history_of(stores: Settings, key: RunKey) -> "Make":
+    """Make a history of snapshots, ingested in the order given."""
+    numbers = itertools.count()
+
+    def make(snapshots: Sequence[Snapshot], **limits: int) -> GreenplumHistory:
+        made = GreenplumHistory(stores.greenplum_dsn, f"{key.pipeline}_{next(numbers)}", **limits)
+        made.prepare()
+        for one in snapshots:
+            assert made.ingest(one.ref, RATES, one.rows())
+        return made
+
+    return make
