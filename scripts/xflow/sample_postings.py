@@ -29,7 +29,7 @@ LISTED_DAYS = 30.0
 """hh.ru lists a publication for 30 days."""
 
 WORDS = 20  # after about so many the API cuts texts
-EMPLOYERS = 400
+EMPLOYERS = 1500
 AREAS = (("1", "Москва", 1.0, 0.6), ("2", "Санкт-Петербург", 0.87, 0.28), ("1620", "Республика Марий Эл", 0.62, 0.12))
 CURRENCIES = (
     ("RUR", 1.0, 0.92),
@@ -107,7 +107,7 @@ def postings(count: int, days: int, seed: int) -> list[Posting]:
     """
     rng = np.random.default_rng(seed)
     employers = [_employer(number, rng) for number in range(1, EMPLOYERS + 1)]
-    sizes = 1 / np.arange(1, EMPLOYERS + 1) ** 0.75
+    sizes = 1 / np.arange(1, EMPLOYERS + 1) ** 0.6
     made: list[Posting] = []
     source = _stream(employers, sizes / sizes.sum(), days, rng)
     while len(made) < count:
