@@ -129,7 +129,7 @@ def test_one_who_is_told_to_wait_makes_all_wait(server: HhServer) -> None:
 
 def test_the_servers_rate_is_kept(server: HhServer) -> None:
     server.most_a_second = 20
-    api = HhApi(server.url, AGENT, LocalRateLimit(18), pause=0.01)
+    api = HhApi(server.url, AGENT, LocalRateLimit(14), pause=0.01)
     for _ in range(30):
         api.get(server.url + "/vacancies")
     assert {status for _, _, status in server.requests} == {200}
