@@ -1,0 +1,163 @@
+"""Estimators of cohort probabilities from encoded vacancies: majority, logistic regression, XGBoost.
+
+Each takes `Labels` for ``y``, all of whose rows are usable, and returns a probability for every cohort of
+them, also for one that no row is known to be of.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from xflow.domain.global_xgb import compute_device
+from xflow.domain.vacancies.censoring import redistributed
+from xflow.domain.vacancies.cohorts import Labels
+
+DOUBT = 1e-3
+"""Weight of the cohorts' shares in every prediction: nothing is impossible, not even a cohort never seen."""
+
+Floats = npt.NDArray[np.float64]
+
+
+class Majority(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """The cohorts' shares among the rows seen, whatever the vacancy: the floor of every model."""
+
+    def fit(self, features: Any, y: Labels) -> Self:  # noqa: ARG002  (sklearn's interface)
+        """Learn the shares."""
+        self.shares_ = redistributed(y).shares
+        return self
+
+    def predict_proba(self, features: Any) -> Floats:
+        """Return the shares for each row, shape (n, k)."""
+        return np.tile(self.shares_, (features.shape[0], 1))
+
+
+class Linear(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """Multinomial logistic regression.
+
+    Parameters
+    ----------
+    C
+        Inverse strength of the penalty.
+    balance
+        Weight of a cohort's rows: its share to the power of minus this. 1 learns all cohorts alike, 0 each as
+        often as it occurs; the probabilities are brought back to the shares in either case.
+    """
+
+    def __init__(self, C: float = 0.1, balance: float = 1.0) -> None:  # noqa: N803  (the usual name)
+        self.C, self.balance = C, balance
+
+    def fit(self, features: Any, y: Labels) -> Self:
+        """Learn from features, shape (n, f)."""
+        from sklearn.linear_model import LogisticRegression
+
+        rows = redistributed(y)
+        self.prior_ = rows.shares
+        self.model_ = None
+        self.present_ = np.unique(rows.codes)
+        if len(self.present_) > 1:
+            model = LogisticRegression(C=self.C, max_iter=1000)
+            weights = rows.balanced(self.balance)
+            self.model_ = model.fit(features[rows.rows], rows.codes, sample_weight=weights)
+        return self
+
+    def predict_proba(self, features: Any) -> Floats:
+        """Return probabilities, shape (n, k)."""
+        if self.model_ is None:
+            return np.tile(self.prior_, (features.shape[0], 1))
+        found = np.zeros((features.shape[0], len(self.prior_)))
+        found[:, self.present_] = self.model_.predict_proba(features)
+        return unbalanced(found, self.prior_, self.balance)
+
+    def coefficients(self) -> Floats:
+        """Return the weight of every feature for each of the cohorts `present_`, shape (present, f)."""
+        assert self.model_ is not None  # noqa: S101  (there is one when two cohorts are present)
+        found = self.model_.coef_
+        return np.asarray(np.vstack([-found[0], found[0]]) if len(found) == 1 else found)
+
+
+class Trees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """Gradient-boosted trees on the multinomial log loss (XGBoost ``multi:softprob``).
+
+    Parameters
+    ----------
+    trees, depth, learning_rate, min_child_weight, subsample, colsample, reg_lambda
+        XGBoost's parameters.
+    balance
+        As in `Linear`.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    def __init__(
+        self,
+        trees: int = 200,
+        depth: int = 3,
+        learning_rate: float = 0.05,
+        min_child_weight: float = 3.0,
+        subsample: float = 0.7,
+        colsample: float = 0.3,
+        reg_lambda: float = 1.0,
+        balance: float = 0.5,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.trees, self.depth, self.learning_rate, self.min_child_weight = (
+            trees,
+            depth,
+            learning_rate,
+            min_child_weight,
+        )
+        self.subsample, self.colsample, self.reg_lambda, self.balance = subsample, colsample, reg_lambda, balance
+        self.seed, self.device = seed, device
+
+    def fit(self, features: Any, y: Labels) -> Self:
+        """Learn from features, shape (n, f)."""
+        import xgboost
+
+        rows = redistributed(y)
+        self.prior_ = rows.shares
+        data = xgboost.DMatrix(features[rows.rows], rows.codes, weight=rows.balanced(self.balance))
+        params = {"objective": "multi:softprob", "num_class": len(self.prior_), **tree_params(self)}
+        self.booster_ = xgboost.train(params, data, num_boost_round=self.trees)
+        return self
+
+    def predict_proba(self, features: Any) -> Floats:
+        """Return probabilities, shape (n, k)."""
+        import xgboost
+
+        self.booster_.set_param({"device": compute_device(self.device)})
+        found = self.booster_.predict(xgboost.DMatrix(features)).astype(np.float64)
+        return unbalanced(found.reshape(-1, len(self.prior_)), self.prior_, self.balance)
+
+
+def tree_params(model: Any) -> dict[str, Any]:
+    """Return XGBoost's names of the parameters that estimators with trees share."""
+    return {
+        "tree_method": "hist",
+        "device": compute_device(model.device),
+        "seed": model.seed,
+        "max_depth": model.depth,
+        "eta": model.learning_rate,
+        "min_child_weight": model.min_child_weight,
+        "subsample": model.subsample,
+        "colsample_bytree": model.colsample,
+        "lambda": model.reg_lambda,
+    }
+
+
+def unbalanced(found: Floats, prior: Floats, balance: float) -> Floats:
+    """Return probabilities as they are without the weights of `Weighted.balanced`.
+
+    A model of weighted rows gives p(cohort | x) times the cohort's weight, up to a factor of the row.
+
+    Parameters
+    ----------
+    found
+        Shape (n, k).
+    prior
+        Shares of the cohorts that the weights came from, shape (k,).
+    """
+    scaled = np.maximum(found, 1e-12) * prior**balance
+    return np.asarray((1 - DOUBT) * scaled / scaled.sum(axis=1, keepdims=True) + DOUBT * prior)
