@@ -1,4 +1,4 @@
-"""The demo: both sample pipelines, collected, trained and predicted through Airflow's REST API, as the web UI would do it.
+"""The demo: both samples, taken in, trained on and predicted through Airflow's REST API, as by the web UI.
 
 ``./start.sh demo`` runs it after the stack is up, with the variables of ``.env`` in the environment.
 """

@@ -11,8 +11,14 @@ from xflow.errors import ContractViolated
 from xflow.vacancy_pipeline import DemandTarget, SalaryTarget
 
 NOT_STATED = "not stated"
+WATCHED_FROM = 0.2
+"""Share of the first boundary: a vacancy first seen at a greater age tells of those alone that live so long."""
+
 QUANTILE_STEP = 100
 """Fitted boundaries are rounded to so many roubles, that cohorts have names people can read."""
+
+SEEN_WITHIN = 2.0
+"""Most days that a vacancy may have been there before it was first seen, to count as seen from its beginning."""
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -32,12 +38,16 @@ class Labels:
     lower, upper
         Bounds in days of what the row's cohort was made from, shape (n,): equal when it is known, `upper`
         infinite when censored; None for salaries.
+    followed
+        Rows whose cohort is known by now whichever it is, shape (n,); None: all. A lifetime that has just
+        begun is known only when it was short, so those that are known would not be a fair sample.
     """
 
     cohorts: tuple[str, ...]
     feasible: Bools
     lower: Floats | None = None
     upper: Floats | None = None
+    followed: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.feasible)
@@ -49,9 +59,16 @@ class Labels:
 
     @property
     def usable(self) -> Bools:
-        """Rows that tell something: one feasible cohort or several, but not all, shape (n,)."""
-        count = self.feasible.sum(axis=1)
-        return np.asarray((count > 0) & (count < len(self.cohorts)))
+        """Rows to learn from: those that are not left out, shape (n,).
+
+        One that may be of any cohort is among them: a vacancy that is open after few days has outlived others.
+        """
+        return np.asarray(self.feasible.any(axis=1))
+
+    @property
+    def judged(self) -> Bools:
+        """Rows that a model is judged by: known ones, of lifetimes those followed long enough, shape (n,)."""
+        return self.known if self.followed is None else self.known & self.followed
 
     @property
     def codes(self) -> npt.NDArray[np.int64]:
@@ -60,12 +77,14 @@ class Labels:
 
     def take(self, rows: npt.NDArray) -> "Labels":
         """Return the labels of some rows, given by index or by flag."""
-        lower, upper = (None if bound is None else bound[rows] for bound in (self.lower, self.upper))
-        return Labels(self.cohorts, self.feasible[rows], lower, upper)
+        lower, upper, followed = (
+            None if each is None else each[rows] for each in (self.lower, self.upper, self.followed)
+        )
+        return Labels(self.cohorts, self.feasible[rows], lower, upper, followed)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of known rows by cohort."""
-        return dict(zip(self.cohorts, np.bincount(self.codes[self.known], minlength=len(self.cohorts)).tolist()))
+        """Return the number of judged rows by cohort."""
+        return dict(zip(self.cohorts, np.bincount(self.codes[self.judged], minlength=len(self.cohorts)).tolist()))
 
 
 def salary_boundaries(frame: pd.DataFrame, target: SalaryTarget) -> tuple[float, ...]:
@@ -115,31 +134,40 @@ def salary_labels(frame: pd.DataFrame, target: SalaryTarget, boundaries: tuple[f
 
 
 def demand_measure(frame: pd.DataFrame, target: DemandTarget) -> str:
-    """Return ``lifetime`` or ``age``: for ``auto``, lifetimes when enough vacancies of the frame have closed."""
+    """Return ``lifetime`` or ``age``: for ``auto``, lifetimes when enough vacancies of the frame have closed.
+
+    Only those count that were seen from their beginning and followed up to the last boundary.
+    """
     if target.measure != "auto":
         return target.measure
-    return "lifetime" if frame["closed"].sum() >= target.min_closed else "age"
+    closed = (frame["closed"] == 1) & _from_the_beginning(frame) & _followed(frame, target)
+    return "lifetime" if closed.sum() >= target.min_closed else "age"
 
 
 def demand_labels(frame: pd.DataFrame, target: DemandTarget, measure: str) -> Labels:
-    """Return the demand cohorts of a frame with `days` and `closed`.
+    """Return the demand cohorts of a frame with `days`, `closed`, `entered` and `followed`.
 
     Parameters
     ----------
     measure
         ``lifetime``: a closed vacancy's is known, that of an open one may be any that does not end before its
-        days so far. ``age``: the days so far of an open vacancy, which a snapshot shows as if they were
-        all; what it would have been for a closed one is not known, so those are left out. The cohorts'
-        names say which of the two it is.
+        days so far; vacancies that were older than `SEEN_WITHIN` days when first seen are left out: they are
+        there because they live long. ``age``: the days so far of an open vacancy, which a snapshot shows as
+        if they were all; what it would have been for a closed one is not known, so those are left out. The
+        cohorts' names say which of the two it is.
     """
     days, closed = frame["days"].to_numpy(np.float64), frame["closed"].to_numpy(np.float64) == 1
     names = _names([f"{boundary:g}" for boundary in target.boundaries], unit=" days")
+    dated = ~np.isnan(days)
     reached = np.searchsorted(target.boundaries, days, side="right")
     exact = _one_hot(reached, len(names))
     if measure == "age":
-        return Labels(tuple(f"age {name}" for name in names), exact & ~closed[:, None], days, days)
+        feasible = exact & (dated & ~closed)[:, None]
+        return Labels(tuple(f"age {name}" for name in names), feasible, days, days)
     later = np.arange(len(names)) >= reached[:, None]
-    return Labels(names, np.where(closed[:, None], exact, later), days, np.where(closed, days, np.inf))
+    seen = (dated & _from_the_beginning(frame))[:, None]
+    feasible = np.where(closed[:, None], exact, later) & seen
+    return Labels(names, feasible, days, np.where(closed, days, np.inf), _followed(frame, target))
 
 
 def check_labels(labels: Labels, target: str, folds: int) -> None:
@@ -164,7 +192,7 @@ def check_labels(labels: Labels, target: str, folds: int) -> None:
     if not known:
         raise ContractViolated(
             f"{target}: the cohort of none of {len(labels)} vacancies is known: with measure lifetime, wait until some "
-            "have closed, or set measure: auto or age in the pipeline's YAML."
+            "that snapshots showed from their first days on have closed, or set measure: auto or age."
         )
     if len(found) == 1:
         raise ContractViolated(
@@ -176,6 +204,18 @@ def check_labels(labels: Labels, target: str, folds: int) -> None:
             f"{target}: the cohort of {known} vacancies alone is known ({found}), {folds} folds need at least "
             f"{2 * folds}: collect more vacancies, or set fewer model.folds."
         )
+
+
+def _from_the_beginning(frame: pd.DataFrame) -> Bools:
+    return frame["entered"].to_numpy(np.float64) <= SEEN_WITHIN  # False without a history, where it is NaN
+
+
+def _followed(frame: pd.DataFrame, target: DemandTarget) -> Bools:
+    return frame["followed"].to_numpy(np.float64) >= target.boundaries[-1]
+
+
+def _watched(frame: pd.DataFrame, target: DemandTarget) -> Bools:
+    return np.asarray(frame["entered"].to_numpy(np.float64) <= WATCHED_FROM * target.boundaries[0])
 
 
 def _no_salaries(rows: int) -> str:

@@ -95,7 +95,7 @@ class Champion:
     """A model that predicts, and which version it is."""
 
     version: ModelVersionRef
-    model: "AnyModel"
+    model: Any
 
 
 class ModelKind(Protocol):
@@ -127,10 +127,10 @@ class ModelKind(Protocol):
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
         """Return in a line what was fitted on what."""
 
-    def errors(self, model: "AnyModel", data: Any) -> np.ndarray:
+    def errors(self, model: Any, data: Any) -> np.ndarray:
         """Return a model's error on each unit of the holdout, shape (n,); NaN: cannot be scored."""
 
-    def mismatch(self, model: "AnyModel", plan: FoldPlan | None = None) -> str | None:
+    def mismatch(self, model: Any, plan: FoldPlan | None = None) -> str | None:
         """Return why a model cannot serve the pipeline (or be judged by a plan) any more, or None."""
 
     def predictions(

@@ -1,0 +1,71 @@
+"""The input of a vacancies pipeline: flat vacancies, one row each."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from xflow.domain.vacancies.columns import VacancyColumns
+from xflow.domain.vacancies.contract import VacancyChecker, offending
+from xflow.domain.vacancies.features import NUMBERS, features_frame, text_columns
+from xflow.domain.vacancies.records import RecordBlock, record_facts, to_blocks
+from xflow.domain.vacancies.rules import VacancyRule
+from xflow.domain.verdict import ContractRule
+from xflow.refs import CheckedInput
+from xflow.schema import PipelineTables, vacancy_tables
+from xflow.steps.input_objects import LocalInput, accepted_batches
+from xflow.vacancy_pipeline import VacancyPipeline
+
+
+class VacancyInput:
+    """What is special to an input of vacancies; see `xflow.steps.kinds.InputKind`."""
+
+    entity = "vacancy"
+    rules: type[ContractRule] = VacancyRule
+
+    def __init__(self, pipeline: VacancyPipeline) -> None:
+        self._pipeline = pipeline
+
+    @property
+    def newest_only(self) -> bool:
+        """A delivery holds all that is known by then: the last one alone is read, unless the file says otherwise."""
+        return self._pipeline.input.take == "newest"
+
+    @property
+    def columns(self) -> VacancyColumns:
+        """The columns of a vacancy by the names that the pipeline's file gives them."""
+        return VacancyColumns(self._pipeline.input.columns, self._pipeline.input.ignore)
+
+    @property
+    def tables(self) -> PipelineTables:
+        """The mart's tables of the pipeline."""
+        return vacancy_tables()
+
+    def checker(self, train: bool, until: datetime | None) -> VacancyChecker:  # noqa: ARG002  # one contract for both
+        """Return what judges the rows."""
+        return VacancyChecker(self._pipeline.contract.rates, until)
+
+    def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
+        """Return the column and the value that broke a rule."""
+        return offending(rows, VacancyRule(rule))
+
+    def facts(self, checked: CheckedInput) -> dict[str, str]:
+        """Return the names of numbers and texts, and as_of."""
+        model = self._pipeline.model
+        return {**record_facts(NUMBERS, text_columns(model.texts, model.categories)), "as_of": checked.as_of}
+
+    def blocks(self, local: LocalInput, codes: npt.NDArray[np.uint8], checked: CheckedInput) -> Iterator[RecordBlock]:
+        """Yield tokens, codes and numbers of each accepted vacancy, as known at as_of."""
+        facts, model = self.facts(checked), self._pipeline.model
+        for batch in accepted_batches(local, codes):
+            frame = features_frame(
+                batch.rows,
+                batch.row_ids,
+                texts=model.texts,
+                categories=model.categories,
+                rates=self._pipeline.contract.rates,
+                as_of=datetime.fromisoformat(checked.as_of),
+            )
+            yield from to_blocks(facts, frame)
