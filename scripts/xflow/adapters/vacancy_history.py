@@ -94,6 +94,7 @@ class GreenplumHistory:
             facts = (snapshot.taken_at, snapshot.scope, snapshot.complete, snapshot.vacancies, snapshot.source)
             values = (snapshot.snapshot_id, *facts, snapshot.prefix, json.dumps(dict(rates), sort_keys=True))
             cursor.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", values)  # noqa: S608
+            tables.analyze(cursor, self._pipeline)
         return True
 
     def rows(self, as_of: datetime, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
@@ -106,6 +107,7 @@ class GreenplumHistory:
     def wanted(self, scope: str, listed: Mapping[str, datetime | None]) -> list[str]:
         """Return the vacancies whose details tell something new, the most telling first."""
         with self._transaction("read the open vacancies") as cursor:
+            cursor.execute(tables.NO_LOOPS)
             cursor.execute(OPEN_VACANCIES.format(pipeline=self._pipeline))
             known = {name: KnownVacancy(*facts) for name, *facts in cursor.fetchall()}
         return worth_a_detail(listed, known, scope)
@@ -167,10 +169,15 @@ class GreenplumHistory:
 
     @contextmanager
     def _transaction(self, action: str, name: str | None = None) -> Iterator[psycopg2.extensions.cursor]:
-        """Commit at the end of the block; closing the connection rolls back what was not committed."""
+        """Commit at the end of the block; closing the connection rolls back what was not committed.
+
+        `name` makes the cursor one on the server.
+        """
         try:
             connection = psycopg2.connect(self._dsn, **CONNECTION)
             try:
+                if name is not None:
+                    connection.cursor().execute(tables.NO_LOOPS)
                 with connection.cursor(name) as cursor:
                     yield cursor
                 connection.commit()

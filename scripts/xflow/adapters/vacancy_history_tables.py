@@ -14,6 +14,8 @@ from xflow.schema import VACANCY_SCHEMA
 
 LISTED_SCHEMA = pa.schema([VACANCY_SCHEMA.field(name) for name in LISTED_COLUMNS])
 ALWAYS, NEVER = "'infinity'::timestamp", "'-infinity'::timestamp"
+NO_LOOPS = "SET LOCAL enable_nestloop TO off"
+"""PostgreSQL takes the parts of the history's query for far smaller than they are; Greenplum has this off by itself."""
 SHOWN = (
     *VACANCY_SCHEMA.names,
     *("scope", "published_first", "published_last", "archived_at", "checked_at", "detail_etag", "detail_published_at"),
@@ -62,6 +64,12 @@ def merge(cursor: psycopg2.extensions.cursor, pipeline: str, values: Mapping[str
         "temporary_by_vacancy": _storage(cursor)["by_vacancy"],
     }
     cursor.execute(render("merge", words), values)
+
+
+def analyze(cursor: psycopg2.extensions.cursor, pipeline: str) -> None:
+    """Tell the planner about the keys, without waiting for the server to notice."""
+    for table in ("sighting", "version", "detail"):
+        cursor.execute(f"ANALYZE mart.{pipeline}_{table} (vacancy_id)")
 
 
 def render(name: str, words: Mapping[str, str]) -> str:

@@ -83,16 +83,22 @@ moment AS (
     ) counted
     GROUP BY scope, moment
 ),
--- The complete snapshots that should list a vacancy and do not: the first, and the one that settles it.
+-- The complete snapshots after each moment: the first, and the one that settles an absence.
+following AS (
+    SELECT m.scope, m.moment, f.taken_at AS first_after, n.taken_at AS settling
+    FROM moment m
+    JOIN complete f ON f.scope = m.scope AND f.number = m.passed + 1
+    LEFT JOIN complete n ON n.scope = m.scope AND n.number = m.passed + $gone_after
+),
+-- Those that should list a vacancy, by its publication, and do not.
 absent AS (
-    SELECT o.vacancy_id, f.taken_at AS first_absent, n.taken_at AS settled_at
+    SELECT o.vacancy_id,
+           f.first_after AS first_absent,
+           CASE WHEN f.settling <= coalesce(l.published_last, o.last_seen) + $window THEN f.settling END AS settled_at
     FROM open o
-    JOIN life i ON i.vacancy_id = o.vacancy_id
-    JOIN moment m ON m.scope = o.scope AND m.moment = o.open_at
-    JOIN complete f ON f.scope = o.scope AND f.number = m.passed + 1
-    LEFT JOIN complete n ON n.scope = o.scope AND n.number = m.passed + $gone_after
-                        AND n.taken_at <= coalesce(i.published_last, o.last_seen) + $window
-    WHERE f.taken_at <= coalesce(i.published_last, o.last_seen) + $window
+    JOIN life l ON l.vacancy_id = o.vacancy_id
+    JOIN following f ON f.scope = o.scope AND f.moment = o.open_at
+    WHERE f.first_after <= coalesce(l.published_last, o.last_seen) + $window
 ),
 history AS (
     SELECT o.*, l.first_seen, l.published_first, l.published_last, l.publications, a.archived_at,
