@@ -110,8 +110,16 @@ def test_the_facts_of_a_vacancy(history_of: Make) -> None:
     row = rows(history)["1"]
     assert (row["first_seen"], row["last_seen"], row["snapshot_at"]) == (at(0), at(2), at(2))
     assert (row["published_at"], row["publications"], row["closed_at"]) == (at(1), 2, None)
+    assert row["initial_created_at"] == at(-1)
     assert (row["salary_from"], row["salary_rate"], row["salary_gross"]) == (1000, 0.0125, True)
     assert (row["description"], row["key_skills"], row["responsibility"]) == ("d", "SQL", "to do 1")
+
+
+def test_the_start_of_a_vacancy_is_the_earliest_known(history_of: Make) -> None:
+    created = {"1": {"description": "d", "initial_created_at": "2026-01-01T03:00:00+0300"}}
+    history = history_of([Snapshot(0, [item("1", -5)]), Snapshot(1, [item("1", 1)], created)])
+    assert rows(history, 0)["1"]["initial_created_at"] == at(-5)
+    assert rows(history, 1)["1"]["initial_created_at"].isoformat() == "2026-01-01T00:00:00"
 
 
 def test_absence_closes_after_so_many_complete_snapshots(history_of: Make) -> None:

@@ -120,7 +120,8 @@ SELECT h.vacancy_id,
        v.salary_from, v.salary_to, v.salary_currency, v.salary_gross,
        (r.rates ->> v.salary_currency)::double precision AS salary_rate,
        v.published_at,
-       h.initial_created_at,
+       -- A vacancy is at least as old as its first publication that was seen; its detail may know of earlier ones.
+       least(h.initial_created_at, h.published_first) AS initial_created_at,
        h.first_seen, h.last_seen, h.closed_at, h.publications,
        h.scope, h.published_first, h.published_last, h.archived_at, h.checked_at, b.detail_etag, b.detail_published_at,
        h.closed_at IS NULL AND (
