@@ -1,0 +1,242 @@
+"""From flat vacancies to cohorts through the fakes of the ports: the same steps as for series."""
+
+import json
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
+from xflow.adapters.memory_registry import MemoryRegistry
+from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, FloorNotBeaten, ModelIncompatible
+from xflow.refs import RunKey
+from xflow.schema import vacancy_tables
+from xflow.steps.check_contract import check_contract
+from xflow.steps.fit import fit
+from xflow.steps.kinds.cohort_models import CohortModels
+from xflow.steps.load_mart import load_mart
+from xflow.steps.load_predictions import load_predictions
+from xflow.steps.plan import plan
+from xflow.steps.predict import predict
+from xflow.steps.promote import close_run, judge_and_promote, register
+from xflow.steps.select import select
+from xflow.steps.tune import tune
+from xflow.steps.write_features import write_features
+from xflow.vacancy_pipeline import VacancyPipeline
+
+NOW = datetime(2026, 10, 31, 6)
+WORDS = {
+    "дворник": ("убирать двор и подъезды, чистить снег", 40_000, 3),
+    "инженер": ("проектировать узлы станков, вести чертежи", 120_000, 14),
+    "архитектор": ("определять архитектуру сервисов, руководить разработкой", 260_000, 26),
+}
+"""What a trade does, earns, and for how many days its vacancies live."""
+
+
+def pipeline(**model) -> VacancyPipeline:
+    candidates = [
+        {"name": "majority", "kind": "majority"},
+        {"name": "logistic", "kind": "logistic"},
+        {"name": "aft", "kind": "aft", "targets": ["demand"], "params": {"components": 10, "trees": 20}},
+    ]
+    return VacancyPipeline.model_validate(
+        {
+            "pipeline": "jobs",
+            "kind": "vacancies",
+            "description": "Made-up vacancies.",
+            "input": {"train": "in/", "predict": "in/"},
+            "model": {"folds": 3, "trials": 1, "candidates": candidates, "demand": {"min_closed": 20}} | model,
+        }
+    )
+
+
+def vacancies(count=360, seed=1, *, history=True, salaries=True) -> pa.Table:
+    """Return vacancies of 60 days whose words tell salary and lifetime, four to an employer."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(count):
+        trade = list(WORDS)[rng.integers(3)]
+        duties, pay, days = WORDS[trade]
+        start = NOW - timedelta(days=60 * (count - i) / count)
+        lived = timedelta(days=float(days * rng.uniform(0.7, 1.3)))
+        shuffled = rng.permutation([*duties.split(), *(f"слово{rng.integers(400)}" for _ in range(6))])
+        row = {
+            "vacancy_id": f"{1000 + i}",
+            "snapshot_at": NOW,
+            "responsibility": " ".join(shuffled),
+            "employer_id": f"e{i // 4}",
+            "salary_from": float(pay * rng.uniform(0.95, 1.05)) if salaries and rng.random() < 0.8 else None,
+            "salary_currency": "RUR",
+            "published_at": start,
+        }
+        if history:
+            row |= {"first_seen": start, "closed_at": start + lived if start + lived <= NOW else None}
+        rows.append(row)
+    return pa.Table.from_pylist(rows)
+
+
+class World:
+    """A pipeline with its services and one delivered table."""
+
+    def __init__(self, config: VacancyPipeline, table: pa.Table):
+        self.config = config
+        self.store, self.mart = MemoryStore(), MemoryMart()
+        self.features, self.registry = MemoryFeatures(), MemoryRegistry()
+        self.mart.prepare("jobs", vacancy_tables())
+        self.put(table)
+
+    def put(self, table: pa.Table, name="in/20261031.parquet") -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink)
+        self.store.put(name, sink.getvalue().to_pybytes())
+
+    def features_of(self, key: RunKey, as_of=None):
+        checked = check_contract(key, self.config, "in/", as_of, store=self.store, mart=self.mart)
+        load_mart(key, self.config, checked, store=self.store, mart=self.mart)
+        return checked, write_features(key, self.config, checked, store=self.store, features=self.features)
+
+    def plan(self, target: str, run_id="one"):
+        _, made = self.features_of(RunKey(pipeline="jobs", kind="train", run_id=run_id))
+        return plan(self.config, made, None, 1, target=target, feature_store=self.features)
+
+    def train(self, target: str, run_id="one"):
+        key = RunKey(pipeline="jobs", kind="train", run_id=run_id)
+        planned = self.plan(target, run_id)
+        stores = {"store": self.store, "feature_store": self.features}
+        names = [candidate.name for candidate in self.config.candidates(target)]
+        scores = [tune(key, self.config, planned, name, **stores) for name in names]
+        chosen = select(key, self.config, planned, scores, "commit", registry=self.registry, **stores)
+        fitted = fit(key, self.config, planned, chosen, "commit", registry=self.registry, **stores)
+        version = register(key, self.config, planned, fitted, "commit", registry=self.registry)
+        return judge_and_promote(self.config, planned, version, feature_store=self.features, registry=self.registry)
+
+    def predict(self, run_id="one"):
+        key = RunKey(pipeline="jobs", kind="predict", run_id=run_id)
+        checked, made = self.features_of(key)
+        found = predict(
+            key, self.config, checked, made, None, "commit",
+            store=self.store, feature_store=self.features, registry=self.registry,
+        )  # fmt: skip
+        load_predictions(key, self.config, found, store=self.store, mart=self.mart)
+        return self.mart.rows[str(key), "jobs_prediction"]
+
+
+@pytest.fixture(scope="module")
+def trained() -> World:
+    world = World(pipeline(), vacancies())
+    key = RunKey(pipeline="jobs", kind="train", run_id="one")
+    close_run(key, [world.train("salary"), world.train("demand")], mart=world.mart)
+    return world
+
+
+def test_each_target_gets_a_champion_that_reads_the_words(trained):
+    for target in ("salary", "demand"):
+        metrics = trained.registry.runs[f"jobs/train/one/{target}"]["metrics"]
+        assert metrics["holdout_log_loss"] < metrics["holdout_log_loss_floor"]
+        assert metrics["holdout_roc_auc"] > 0.8
+        assert trained.registry.champion(f"jobs_{target}").version == "1"
+    run = trained.mart.runs["jobs/train/one"]
+    assert run["state"] == "success"
+    assert run["model_name"] == "jobs_salary, jobs_demand"
+    assert {"salary_holdout_log_loss", "demand_holdout_log_loss"} <= set(run["metrics"])
+
+
+def test_every_accepted_vacancy_is_predicted_for_every_target_and_linked_to_its_row(trained):
+    rows = trained.predict()
+    assert len(rows) == 2 * 360
+    linked = {row["row_id"]: row["vacancy_id"] for row in trained.mart.rows["jobs/predict/one", "jobs_input"]}
+    for row in rows:
+        assert linked[row["input_row_id"]] == row["vacancy_id"]
+        shares = json.loads(row["probabilities"])
+        assert sum(shares.values()) == pytest.approx(1)
+        assert max(shares, key=shares.get) == row["cohort"]
+    assert len({row["prediction_id"] for row in rows}) == len(rows)
+
+
+def test_a_repeated_training_is_the_champion_already(trained):
+    again = trained.train("salary")
+    assert again.reason == "this version is the champion already"
+    assert trained.registry.versions["jobs_salary"] == ["jobs/train/one/salary"]
+
+
+@pytest.mark.parametrize("target", ["salary", "demand"])
+def test_no_employer_and_no_vacancy_is_on_two_sides(target):
+    world = World(pipeline(), vacancies())
+    data = CohortModels(world.config).data(world.plan(target), world.features)
+    assert not set(data.frame["employer_id"]) & set(data.holdout["employer_id"])
+    assert not set(data.frame["vacancy_id"]) & set(data.holdout["vacancy_id"])
+    for train, test in data.folds:
+        assert not set(data.frame["employer_id"].iloc[train]) & set(data.frame["employer_id"].iloc[test])
+
+
+def test_the_holdout_of_lifetimes_is_followed_to_the_last_boundary_and_newest():
+    world = World(pipeline(), vacancies())
+    data = CohortModels(world.config).data(world.plan("demand"), world.features)
+    assert data.holdout_labels.judged.all()
+    assert (data.holdout["followed"] >= 20).all()
+    judged = data.frame[data.labels.judged]
+    assert judged["followed"].min() >= data.holdout["followed"].max() - 3  # an employer's four lie together
+    assert (~data.labels.judged).any()  # young and open ones are learned from all the same
+
+
+def test_without_a_history_the_target_is_the_age_and_says_so():
+    world = World(pipeline(), vacancies(history=False))
+    planned = world.plan("demand")
+    assert planned.measure == "age"
+    data = CohortModels(world.config).data(planned, world.features)
+    assert data.labels.cohorts[0] == "age below 10 days"
+    assert len(set(data.holdout_labels.codes.tolist())) > 1
+
+
+def test_an_input_without_salaries_fails_that_target_alone():
+    world = World(pipeline(), vacancies(salaries=False))
+    with pytest.raises(ContractViolated, match="states a salary"):
+        world.plan("salary")
+    assert world.train("demand").promoted
+    rows = world.predict()
+    assert {row["target"] for row in rows} == {"demand"}
+
+
+def test_one_cohort_alone_is_refused():
+    table = vacancies()
+    same = table.set_column(table.column_names.index("salary_from"), "salary_from", pa.array([50_000.0] * len(table)))
+    with pytest.raises(ContractViolated, match="below 100k"):
+        World(pipeline(), same).plan("salary")
+
+
+def test_no_model_is_registered_that_does_not_beat_the_floor():
+    floor_alone = pipeline(demand=None, candidates=[{"name": "majority", "kind": "majority"}])
+    world = World(floor_alone, vacancies())
+    with pytest.raises(FloorNotBeaten, match=r"jobs_salary: .* No model was registered"):
+        world.train("salary")
+    assert world.registry.versions == {}
+
+
+def test_a_changed_file_leaves_the_champion_behind(trained):
+    other = World(pipeline(salary={"boundaries": [80_000]}), vacancies())
+    other.registry = trained.registry
+    with pytest.raises(ModelIncompatible, match="boundaries"):
+        other.predict("other")
+
+
+def test_no_champion_at_all():
+    with pytest.raises(ChampionMissing, match="jobs_salary, jobs_demand"):
+        World(pipeline(), vacancies(60)).predict()
+
+
+def test_an_unknown_target():
+    with pytest.raises(ConfigInvalid, match="no target 'age'"):
+        World(pipeline(), vacancies(60)).plan("age")
+
+
+def test_the_newest_delivery_alone_is_read():
+    world = World(pipeline(), vacancies(40))
+    world.put(vacancies(50), "in/20261101.parquet")
+    checked, _ = world.features_of(RunKey(pipeline="jobs", kind="predict", run_id="new"))
+    assert (len(checked.objects), checked.rows_in) == (1, 50)
+    both = world.config.model_copy(update={"input": world.config.input.model_copy(update={"take": "all"})})
+    world.config = both.model_copy(update={"contract": both.contract.model_copy(update={"max_rejected": 1.0})})
+    checked, _ = world.features_of(RunKey(pipeline="jobs", kind="predict", run_id="all"))
+    assert (len(checked.objects), checked.rows_in) == (2, 90)
