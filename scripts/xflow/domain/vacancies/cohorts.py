@@ -11,9 +11,6 @@ from xflow.errors import ContractViolated
 from xflow.vacancy_pipeline import DemandTarget, SalaryTarget
 
 NOT_STATED = "not stated"
-WATCHED_FROM = 0.2
-"""Share of the first boundary: a vacancy first seen at a greater age tells of those alone that live so long."""
-
 QUANTILE_STEP = 100
 """Fitted boundaries are rounded to so many roubles, that cohorts have names people can read."""
 
@@ -77,10 +74,8 @@ class Labels:
 
     def take(self, rows: npt.NDArray) -> "Labels":
         """Return the labels of some rows, given by index or by flag."""
-        lower, upper, followed = (
-            None if each is None else each[rows] for each in (self.lower, self.upper, self.followed)
-        )
-        return Labels(self.cohorts, self.feasible[rows], lower, upper, followed)
+        others = (self.lower, self.upper, self.followed)
+        return Labels(self.cohorts, self.feasible[rows], *(None if each is None else each[rows] for each in others))
 
     def counts(self) -> dict[str, int]:
         """Return the number of judged rows by cohort."""
@@ -107,7 +102,7 @@ def salary_boundaries(frame: pd.DataFrame, target: SalaryTarget) -> tuple[float,
     stated = stated[np.isfinite(stated)]
     if not len(stated):
         raise ContractViolated(_no_salaries(len(frame)))
-    cuts = np.quantile(stated, np.arange(1, target.quantiles) / target.quantiles)
+    cuts = np.quantile(stated, np.arange(1, target.quantiles) / target.quantiles, method="higher")
     rounded = np.unique(np.round(cuts / QUANTILE_STEP) * QUANTILE_STEP)
     boundaries = rounded[(rounded > stated.min()) & (rounded <= stated.max())]
     if not len(boundaries):
@@ -207,15 +202,11 @@ def check_labels(labels: Labels, target: str, folds: int) -> None:
 
 
 def _from_the_beginning(frame: pd.DataFrame) -> Bools:
-    return frame["entered"].to_numpy(np.float64) <= SEEN_WITHIN  # False without a history, where it is NaN
+    return np.asarray(frame["entered"].to_numpy(np.float64) <= SEEN_WITHIN)  # False without a history, where it is NaN
 
 
 def _followed(frame: pd.DataFrame, target: DemandTarget) -> Bools:
-    return frame["followed"].to_numpy(np.float64) >= target.boundaries[-1]
-
-
-def _watched(frame: pd.DataFrame, target: DemandTarget) -> Bools:
-    return np.asarray(frame["entered"].to_numpy(np.float64) <= WATCHED_FROM * target.boundaries[0])
+    return np.asarray(frame["followed"].to_numpy(np.float64) >= target.boundaries[-1])
 
 
 def _no_salaries(rows: int) -> str:

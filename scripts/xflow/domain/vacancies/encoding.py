@@ -42,8 +42,8 @@ class EncodingParams:
     chars: int = 5
     min_df: int = 2
     components: int = 0
-    categories: float = 1.0
-    counts: float = 0.1
+    categories: float = 0.5
+    counts: float = 0.0
 
 
 class TextBlock(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types

@@ -24,8 +24,8 @@ Codes = npt.NDArray[np.int64]
 def row_losses(probabilities: Floats, feasible: npt.NDArray[np.bool_]) -> Floats:
     """Return each row's loss, shape (n,): minus the log of the probability of its feasible cohorts together.
 
-    That is the log loss where the cohort is known, and the likelihood of what is known where the row is
-    censored: a proper score in both cases. A row without a feasible cohort is NaN.
+    A row without a feasible cohort is NaN. Where cohorts are censored, look at the judged rows alone (see
+    `Labels`): an open vacancy's loss is least for whoever says that it ends at once.
 
     Parameters
     ----------

@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xflow.domain.vacancies.text import clean, lemmas, normalised
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        (None, ""),
+        ("", ""),
+        (" \n\t ", ""),
+        ("Опыт <highlighttext>python</highlighttext>-разработки", "Опыт python-разработки"),
+        ("<p>Первое</p><ul><li>второе</li><li>третье</li></ul>", "Первое второе третье"),
+        ("чай&nbsp;&amp; кофе&#8230;", "чай & кофе..."),
+        ("зарплата < 5 и > 3", "зарплата < 5 и > 3"),
+        ("до<br/>после<!-- <b>нет</b> -->", "до после"),
+        ("ко\u00adфе\u200b и\x00 чай", "кофе и чай"),
+        ("ﬁnance ２０２１", "finance 2021"),
+        ("Вперёд 🚀", "Вперёд 🚀"),
+    ],
+)
+def test_markup_goes_and_words_stay(raw, cleaned):
+    assert clean(raw) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Разработкой и поддержкой систем", "разработка и поддержка система"),
+        ("Ещё учёт, ЕЩЕ учет", "еще учет еще учет"),
+        ("C++, C#, .NET и 1С", "c++ c# .net и 1с"),
+        ("с++ с# 1c", "c++ c# 1с"),  # letters of the other alphabet that look the same
+        ("python-разработчика", "python разработчик"),
+        ("🚀 ...", ""),
+        ("п" * 50, "п" * 50),
+    ],
+)
+def test_lemmas_of_russian_words_and_names_as_they_are(text, expected):
+    assert lemmas(text) == expected
+
+
+def test_texts_that_differ_in_signs_alone_have_one_key():
+    assert normalised("Ведение учёта; отчёты...") == normalised("ведение УЧЕТА, отчеты") == "ведение учета отчеты"
+    assert normalised("...") == ""
+    assert normalised("продажи") != normalised("продажа")
+
+
+@given(st.text())
+def test_any_text_can_be_read(text):
+    cleaned = clean(text)
+    assert cleaned == " ".join(cleaned.split())
+    assert lemmas(cleaned) == " ".join(lemmas(cleaned).split())
+    assert normalised(normalised(cleaned)) == normalised(cleaned)
