@@ -130,7 +130,7 @@ def by_slice(frame: pd.DataFrame, probabilities: Floats, labels: Labels, fewest:
         `employer_id` and those of `SLICES` that it has, in the order of the labels; ``""`` is ``unknown``.
         An employer's size is the number of its rows here.
     fewest
-        Smaller parts are left out.
+        Smaller parts are left out, and a slice of which all rows are one part.
 
     Returns
     -------
@@ -139,7 +139,8 @@ def by_slice(frame: pd.DataFrame, probabilities: Floats, labels: Labels, fewest:
     """
     found = []
     for name, values in _sliced(frame):
-        for value, rows in values.value_counts().items():
+        sizes = values.value_counts()
+        for value, rows in sizes.items() if len(sizes) > 1 else ():
             chosen = (values == value).to_numpy() & labels.judged
             if chosen.sum() >= fewest:
                 part = scores(probabilities[chosen], labels.take(chosen))

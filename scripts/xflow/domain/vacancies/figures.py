@@ -1,0 +1,168 @@
+"""Pictures of a cohort model for people: confusion, reliability, shares, words, slices."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xflow.domain.figures import BLUE, GREY, ORANGE
+from xflow.domain.vacancies import metrics
+from xflow.domain.vacancies.cohorts import Labels
+from xflow.domain.vacancies.model import CohortModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = npt.NDArray[np.float64]
+MOST_SLICES = 20
+LONGEST_NAME = 32
+KINDS = {"words": "", "chars": ", characters", "counts": ", count"}
+
+
+def figures(model: CohortModel, frame: pd.DataFrame, probabilities: Floats, labels: Labels) -> "dict[str, Figure]":
+    """Return every picture that rows which the model did not see give, by name.
+
+    Parameters
+    ----------
+    frame
+        Features frame of those rows.
+    probabilities
+        What the model said of them, shape (n, k).
+    labels
+        Of those rows.
+    """
+    judged = labels.judged
+    made = {"cohort_shares": cohort_shares(probabilities[judged], labels.take(judged))}
+    if judged.any():
+        made["confusion"] = confusion(probabilities, labels)
+        made["reliability"] = reliability(probabilities, labels)
+    if top := model.top_features():
+        made["top_features"] = top_features(top)
+    table = metrics.by_slice(frame, probabilities, labels)
+    if len(table):
+        made["slices"] = slices(table, metrics.log_loss(probabilities, labels))
+    return made
+
+
+def confusion(probabilities: Floats, labels: Labels) -> "Figure":
+    """Draw how the judged vacancies of each cohort are divided over the likeliest cohorts."""
+    table = metrics.confusion(probabilities, np.where(labels.judged, labels.codes, -1))
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure, ax = _axes((7.5, 5.5))
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (i, j), count in np.ndenumerate(table):
+        ax.text(
+            j,
+            i,
+            f"{count:,}\n{shares[i, j]:.0%}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if shares[i, j] > 0.55 else "black",
+        )
+    ticks = range(len(labels.cohorts))
+    ax.set_xticks(ticks, labels.cohorts, rotation=20, ha="right", fontsize=8)
+    ax.set_yticks(ticks, labels.cohorts, fontsize=8)
+    ax.set(xlabel="likeliest cohort", ylabel="cohort", title="Confusion on the holdout (share of the row)")
+    figure.colorbar(image, ax=ax, shrink=0.8)
+    return figure
+
+
+def reliability(probabilities: Floats, labels: Labels) -> "Figure":
+    """Draw how often the likeliest cohort is right against the probability it was given."""
+    codes = np.where(labels.judged, labels.codes, -1)
+    bins = metrics.reliability(probabilities, codes)
+    error = np.sqrt(bins["accuracy"] * (1 - bins["accuracy"]) / bins["rows"])
+    figure, ax = _axes((5.5, 5))
+    ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--", label="as often as said")
+    ax.errorbar(
+        bins["confidence"], bins["accuracy"], yerr=error, color=BLUE, marker="o", ms=4, capsize=2, label="model"
+    )
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the likeliest cohort", ylabel="share that is right")
+    ax.set_title(
+        f"Reliability on the holdout (calibration error {metrics.calibration_error(probabilities, codes):.3f})"
+    )
+    ax.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def cohort_shares(probabilities: Floats, labels: Labels) -> "Figure":
+    """Draw each cohort's share beside the mean probability that the model gives it."""
+    counts = np.array([*labels.counts().values()])
+    places = np.arange(len(counts))
+    figure, ax = _axes((8, 4))
+    for offset, values, colour, name in (
+        (-0.2, counts / max(counts.sum(), 1), GREY, f"{counts.sum():,} vacancies"),
+        (0.2, probabilities.mean(axis=0) if len(probabilities) else places * 0.0, BLUE, "mean probability"),
+    ):
+        bars = ax.bar(places + offset, values, width=0.38, color=colour, label=name)
+        ax.bar_label(bars, fmt="{:.0%}", fontsize=8, padding=2)
+    ax.set_xticks(places, labels.cohorts, fontsize=8)
+    ax.set(ylabel="share", title="Cohorts on the holdout")
+    ax.margins(y=0.15)
+    ax.legend(frameon=False)
+    return figure
+
+
+def top_features(top: dict[str, list[tuple[str, float]]]) -> "Figure":
+    """Draw the features that speak most for each cohort, as `CohortModel.top_features` returns them."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(top), 3)
+    rows = -(-len(top) // columns)
+    figure = Figure(figsize=(4.4 * columns, 3.4 * rows), layout="constrained", dpi=120)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for spare in axes[len(top) :]:
+        spare.remove()
+    for ax, (cohort, features) in zip(axes, top.items()):
+        names = [_readable(name) for name, _ in features]
+        ax.barh(range(len(names)), [weight for _, weight in features], color=BLUE)
+        ax.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
+        ax.invert_yaxis()
+        ax.tick_params(axis="x", labelsize=7)
+        ax.set_title(cohort, fontsize=9, loc="left")
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("What speaks most for each cohort (weights of the linear member)", fontsize=11)
+    return figure
+
+
+def slices(table: pd.DataFrame, overall: float) -> "Figure":
+    """Draw the log loss of the largest parts of the rows, as `metrics.by_slice` returns them.
+
+    Parameters
+    ----------
+    overall
+        Log loss of all rows.
+    """
+    largest = table.sort_values("rows", ascending=False, kind="stable").head(MOST_SLICES)
+    shown = table.loc[sorted(largest.index)][::-1]
+    names = [f"{row.slice}: {row.value} ({row.rows:,})" for row in shown.itertuples()]
+    figure, ax = _axes((8, 0.28 * len(shown) + 1.6))
+    bars = ax.barh(range(len(shown)), shown["log_loss"], color=BLUE)
+    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=7)
+    ax.axvline(overall, color=ORANGE, lw=1)
+    ax.set_yticks(range(len(shown)), names, fontsize=8)
+    ax.set(xlabel="log loss (lower is better)", title=f"Slices of the holdout (line: all vacancies, {overall:.2f})")
+    ax.margins(x=0.12)
+    return figure
+
+
+def _readable(feature: str) -> str:
+    """Return ``python (name)`` for ``name_words__python``."""
+    block, _, value = feature.partition("__")
+    source, _, kind = block.rpartition("_")
+    if kind in KINDS:
+        return f"{value[:LONGEST_NAME]} ({source}{KINDS[kind]})"
+    # One hot: the value follows the column's name, and is empty where the vacancy has none.
+    return (value + "unknown" if value.endswith("_") else value)[:LONGEST_NAME]
+
+
+def _axes(size: tuple[float, float]) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    ax = figure.subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure, ax
