@@ -66,7 +66,7 @@ def scores(metrics: dict[str, float], pipeline: AnyPipeline) -> list[tuple[str, 
             name = f"{of}{part}_{model.metric}"
             text = f"{metrics[name]:.4f}; {model.floor} {metrics[f'{name}_floor']:.4f}"
             found.append((f"{title}{part} {model.metric}", text))
-        auc = metrics.get(f"{of}holdout_auc")
+        auc = metrics.get(f"{of}holdout_roc_auc")
         if auc is not None:
             found.append((f"{title}holdout ROC AUC", f"{auc:.4f} one versus one; chance 0.5"))
     if isinstance(pipeline, Pipeline):

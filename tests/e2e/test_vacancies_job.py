@@ -80,7 +80,7 @@ def test_every_target_has_a_champion_that_beats_the_floor(stack, trained, target
     assert version.tags["run_key"] == str(trained)
     run = stack.mlflow.get_run(version.run_id)
     assert run.data.metrics["backtest_log_loss"] < run.data.metrics["backtest_log_loss_floor"]
-    assert run.data.metrics["holdout_auc"] > 0.5
+    assert run.data.metrics["holdout_roc_auc"] > 0.5
     pictures = {artifact.path for artifact in stack.mlflow.list_artifacts(version.run_id, "figures")}
     assert {"figures/confusion.png", "figures/reliability.png"} <= pictures
 
