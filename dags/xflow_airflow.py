@@ -169,7 +169,7 @@ def load_mart(checked: Json) -> Json:
 def write_features(checked: Json) -> Json:
     """Write what can be learned from to Tarantool as a feature set, and mark it ready."""
     features = runner().write_features(checked)
-    log.info("feature set %(id)s: %(series)d of %(rows)d rows", features)
+    log.info("feature set %(id)s: %(entities)d series or vacancies, %(rows)d values or rows", features)
     return features
 
 

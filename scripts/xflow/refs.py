@@ -100,10 +100,10 @@ class TableLoad(Ref):
 
 
 class FeatureSetRef(Ref):
-    """A feature set that was marked ready in Tarantool."""
+    """A feature set that was marked ready in Tarantool, of so many series, or vacancies."""
 
     id: str
-    series: int
+    entities: int
     rows: int
     checksum: str
 

@@ -39,7 +39,7 @@ def assert_same(found: Iterable[SeriesBlock], wanted: Iterable[SeriesBlock]) -> 
 def test_a_set_comes_back_sorted(features: FeatureStore, key: RunKey) -> None:
     blocks = [block(f"s{i % 7}-{i}", 1 + i % 5, columns=2) for i in range(2500)]
     ref = features.write(key, FACTS, iter(blocks))
-    assert (ref.series, ref.rows) == (2500, sum(len(b.values) for b in blocks))
+    assert (ref.entities, ref.rows) == (2500, sum(len(b.values) for b in blocks))
     facts, found = features.read(ref)
     assert facts == FACTS
     assert_same(found, sorted(blocks, key=lambda b: b.series_id))
@@ -80,7 +80,7 @@ def test_other_content_has_another_checksum(
 
 def test_a_set_without_series(features: FeatureStore, key: RunKey) -> None:
     ref = features.write(key, FACTS, [])
-    assert (ref.series, ref.rows, names(features, ref)) == (0, 0, [])
+    assert (ref.entities, ref.rows, names(features, ref)) == (0, 0, [])
 
 
 def test_a_set_is_replaced_whole(features: FeatureStore, key: RunKey) -> None:
@@ -139,7 +139,7 @@ def test_purge_keeps_the_newest(features: FeatureStore, key: RunKey) -> None:
 
 def test_a_set_that_was_never_written(features: FeatureStore, key: RunKey) -> None:
     with pytest.raises(FeatureSetMissing, match=r"write_features|absent"):
-        features.read(FeatureSetRef(id=str(key), series=0, rows=0, checksum="0" * 64))
+        features.read(FeatureSetRef(id=str(key), entities=0, rows=0, checksum="0" * 64))
 
 
 def bits(blocks: Iterable[RecordBlock]) -> list[tuple[str, int, bytes, tuple[str, ...]]]:
@@ -150,7 +150,7 @@ def bits(blocks: Iterable[RecordBlock]) -> list[tuple[str, int, bytes, tuple[str
 def test_records_come_back_sorted(features: FeatureStore, key: RunKey) -> None:
     records = [record(f"v{i % 7}-{i}", f"text {i}", numbers=(i, -0.0), row_id=i) for i in range(2500)]
     ref = features.write(key, RECORD_FACTS, iter(records))
-    assert (ref.series, ref.rows) == (2500, 2500)
+    assert (ref.entities, ref.rows) == (2500, 2500)
     facts, found = features.read(ref)
     assert facts == RECORD_FACTS
     assert bits(found) == bits(sorted(records, key=lambda r: r.entity_id))
@@ -169,7 +169,7 @@ def test_hostile_texts_come_back(features: FeatureStore, key: RunKey, text: str)
 def test_records_of_nothing_but_an_id(features: FeatureStore, key: RunKey) -> None:
     bare = RecordBlock("a", -1, np.zeros(0), ())
     ref = features.write(key, {LAYOUT: "records"}, [bare])
-    assert (ref.series, ref.rows) == (1, 1)
+    assert (ref.entities, ref.rows) == (1, 1)
     assert bits(features.read(ref)[1]) == bits([bare])
 
 

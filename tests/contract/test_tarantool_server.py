@@ -75,7 +75,7 @@ def test_a_server_without_memory_keeps_what_is_ready(own_server: Server, key: Ru
     assert names(features, first) == ["a"]
     # The memory of the broken set is free again.
     other = key.model_copy(update={"run_id": "another"})
-    assert features.write(other, FACTS, (block(f"s{i}", 30_000) for i in range(60))).series == 60
+    assert features.write(other, FACTS, (block(f"s{i}", 30_000) for i in range(60))).entities == 60
 
 
 @pytest.mark.services

@@ -30,7 +30,7 @@ def test_different_run_ids_have_different_slugs(one, other):
 
 
 def test_references_survive_json_and_refuse_unknown_fields():
-    ref = FeatureSetRef(id="a", series=2, rows=10, checksum="c")
+    ref = FeatureSetRef(id="a", entities=2, rows=10, checksum="c")
     assert FeatureSetRef.model_validate_json(ref.model_dump_json()) == ref
     with pytest.raises(ValidationError):
         FeatureSetRef.model_validate({**ref.model_dump(), "frame": []})

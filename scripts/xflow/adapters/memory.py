@@ -147,7 +147,7 @@ class MemoryFeatures:
                 raise ContractViolated(f"feature set {key}: id {packed.name.decode()!r} comes twice")
             checksum.add(packed)
             taken[packed.name] = block
-        ref = FeatureSetRef(id=str(key), series=checksum.series, rows=checksum.rows, checksum=checksum.hexdigest())
+        ref = FeatureSetRef(id=str(key), entities=checksum.entities, rows=checksum.rows, checksum=checksum.hexdigest())
         ordered = [taken[name] for name in sorted(taken)]
         self.sets[ref.id] = (next(self._written), key.job, dict(facts), ordered, ref)
         return ref

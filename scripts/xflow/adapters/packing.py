@@ -48,7 +48,7 @@ class Checksum:
     """
 
     def __init__(self, facts: Mapping[str, str]) -> None:
-        self.series = 0
+        self.entities = 0
         self.rows = 0
         self._records = facts.get(LAYOUT) == RECORDS
         self._sum = 0
@@ -57,7 +57,7 @@ class Checksum:
     def add(self, series: Packed) -> None:
         """Count one series or record in; a record is one row."""
         name, start, columns, origin, values, exogenous = series
-        self.series += 1
+        self.entities += 1
         self.rows += 1 if self._records else len(values) // 8
         self._add(HEAD.pack(len(name), start, len(values), columns, origin) + name + values + exogenous)
 

@@ -46,9 +46,9 @@ class TarantoolFeatures:
         with self._server.session() as connection:
             generation = self._server.call(connection, "feature_begin", str(key), key.job, dict(facts))
             self._put(connection, generation, _batches(generation, facts, blocks, checksum))
-            figures = (checksum.series, checksum.rows, checksum.hexdigest())
+            figures = (checksum.entities, checksum.rows, checksum.hexdigest())
             self._must(connection, "feature_finish", generation, *figures)
-        return FeatureSetRef(id=str(key), series=figures[0], rows=figures[1], checksum=figures[2])
+        return FeatureSetRef(id=str(key), entities=figures[0], rows=figures[1], checksum=figures[2])
 
     def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[Any]]:
         """Return the facts and the blocks of a ready set; see `xflow.ports.FeatureStore`."""
@@ -89,9 +89,9 @@ class TarantoolFeatures:
         for packed in join(self._stored(generation)):
             seen.add(packed)
             yield unpack(facts, packed)
-        if (seen.series, seen.hexdigest()) != (ref.series, ref.checksum):
+        if (seen.entities, seen.hexdigest()) != (ref.entities, ref.checksum):
             raise FeatureSetMissing(
-                f"feature set {ref.id}: {seen.series} series of {ref.series} with checksum {seen.hexdigest()[:12]}, "
+                f"feature set {ref.id}: {seen.entities} of {ref.entities} series or records with checksum {seen.hexdigest()[:12]}, "
                 f"expected {ref.checksum[:12]}: replaced or purged while it was read, or damaged. "
                 "Clear the run from write_features on."
             )

@@ -66,7 +66,7 @@ def predict(
             writer.write(chunk.columns)
             done += chunk.entities
             if progress:
-                progress(done, features.series)
+                progress(done, features.entities)
     versions = tuple(champion.version for champion in champions.values())
     manifest = {
         "schema_version": MANIFEST_SCHEMA_VERSION,

@@ -63,7 +63,7 @@ def _params(pipeline: AnyPipeline, plan: FoldPlan) -> dict[str, object]:
         "folds": plan.folds,
         "trials": plan.trials,
         "seed": model.seed,
-        "entities": plan.feature_set.series,
+        "entities": plan.feature_set.entities,
         "values": plan.feature_set.rows,
         "feature_set": plan.feature_set.id,
         "feature_checksum": plan.feature_set.checksum,

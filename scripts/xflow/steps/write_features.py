@@ -25,7 +25,7 @@ def write_features(
     codes = read_verdict(store, checked)
     with downloaded(store, checked.objects, kind.columns) as local:
         written = features.write(key, kind.facts(checked), kind.blocks(local, codes, checked))
-    if written.series < checked.entities:
-        late = checked.entities - written.series
+    if written.entities < checked.entities:
+        late = checked.entities - written.entities
         log.warning("%s: %d of %d have no row up to %s and are left out", key, late, checked.entities, checked.as_of)
     return written

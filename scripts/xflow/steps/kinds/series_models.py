@@ -157,7 +157,7 @@ class SeriesModels:
         """Return the members, the steps and the number of series."""
         members = ", ".join(f"{name} {weight:.0%}" for name, weight in fitted.weights.items())
         steps = f"{plan.horizon} steps of frequency {self._pipeline.contract.frequency}"
-        series = f"fitted on {plan.feature_set.series} series without their last {plan.horizon} values"
+        series = f"fitted on {plan.feature_set.entities} series without their last {plan.horizon} values"
         return f"{members}; {steps}, {series}"
 
     def errors(self, model: Forecaster, data: PanelData) -> np.ndarray:
