@@ -47,7 +47,7 @@ class EncodingParams:
 
 
 class TextBlock(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
-    """TF-IDF of one text column; of no columns where the texts hold nothing to learn from.
+    """TF-IDF of one text column; one column of zeros where the texts hold nothing to learn from.
 
     Parameters
     ----------
@@ -64,6 +64,11 @@ class TextBlock(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklea
 
     def fit(self, texts: pd.Series, y: Any = None) -> Self:  # noqa: ARG002  (sklearn's interface)
         """Learn vocabulary and frequencies from texts, shape (n,)."""
+        self.fit_transform(texts)
+        return self
+
+    def fit_transform(self, texts: pd.Series, y: Any = None) -> sparse.csr_matrix:  # noqa: ARG002  (sklearn's interface)
+        """Learn from texts and return their weights; to read them twice would take most of the time."""
         vectorizer = TfidfVectorizer(
             analyzer=self.analyzer,
             token_pattern=r"\S+" if self.analyzer == "word" else None,
@@ -74,21 +79,23 @@ class TextBlock(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklea
             dtype=np.float32,
         )
         try:
-            self.vectorizer_ = vectorizer.fit(texts)
+            found = vectorizer.fit_transform(texts)
         except ValueError:  # no run of words occurs often enough: sklearn's way to say so
             self.vectorizer_ = None
-        return self
+            return self.transform(texts)
+        self.vectorizer_ = vectorizer
+        return found
 
     def transform(self, texts: pd.Series) -> sparse.csr_matrix:
         """Return TF-IDF weights, shape (n, features)."""
         if self.vectorizer_ is None:
-            return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+            return sparse.csr_matrix((len(texts), 1), dtype=np.float32)
         return self.vectorizer_.transform(texts)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
         """Return the runs of words or characters."""
         if self.vectorizer_ is None:
-            return np.zeros(0, dtype=object)
+            return np.array(["nothing"], dtype=object)
         return np.asarray(self.vectorizer_.get_feature_names_out(), dtype=object)
 
 
@@ -165,10 +172,10 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # skle
     def transform(self, features: sparse.csr_matrix) -> npt.NDArray[np.float64]:
         """Return components, shape (n, components)."""
         if self.reduced_ is None:
-            return np.zeros((features.shape[0], 0))
+            return np.zeros((features.shape[0], 1))
         return np.asarray(self.reduced_.transform(features))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
         """Return numbers."""
-        count = 0 if self.reduced_ is None else self.reduced_.n_components
+        count = 1 if self.reduced_ is None else self.reduced_.n_components
         return np.array([f"component_{i}" for i in range(count)], dtype=object)
