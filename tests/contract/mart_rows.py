@@ -15,7 +15,7 @@ from xflow.settings import Settings
 INPUT = input_schema(("price",))
 LEVELS = (0.8, 0.95)
 TABLES = series_tables(("price",), LEVELS)
-START = datetime(2020, 1, 1)  # noqa: DTZ001 - the mart's timestamps carry no zone
+START = datetime(2020, 1, 1)
 
 
 def batch(rows: int, first: int = 0) -> pa.RecordBatch:

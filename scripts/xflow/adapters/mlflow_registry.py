@@ -51,10 +51,7 @@ CLIENT = {
 # On stderr that reads as an error in a task's log.
 CHATTER = ("mlflow.pyfunc", "mlflow.utils.environment")
 EXPERIMENT = "Trainings of the pipeline {name}: one run a training, one child run a candidate."
-MODEL = (
-    "Model {name}. `champion` makes the predictions, `previous` did before it, "
-    "`challenger` was judged last."
-)
+MODEL = "Model {name}. `champion` makes the predictions, `previous` did before it, `challenger` was judged last."
 
 
 class MlflowRegistry:

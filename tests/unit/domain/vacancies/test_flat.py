@@ -44,7 +44,8 @@ def rows(*responses: tuple[str, str, int, str | None]) -> list[dict[str, Any]]:
 
 
 def page(*items: Any) -> tuple[str, str, int, str]:
-    return "search", "https://api.hh.ru/vacancies?page=0", 200, json.dumps({"found": 1, "pages": 1, "page": 0, "items": items})
+    body = {"found": 1, "pages": 1, "page": 0, "items": items}
+    return "search", "https://api.hh.ru/vacancies?page=0", 200, json.dumps(body)
 
 
 def detail(body: Any, name: str = "7", status: int = 200) -> tuple[str, str, int, str | None]:
