@@ -91,7 +91,7 @@ class TarantoolFeatures:
             yield unpack(facts, packed)
         if (seen.entities, seen.hexdigest()) != (ref.entities, ref.checksum):
             raise FeatureSetMissing(
-                f"feature set {ref.id}: {seen.entities} of {ref.entities} entities with checksum {seen.hexdigest()[:12]}, "
+                f"feature set {ref.id}: {seen.entities} of {ref.entities} with checksum {seen.hexdigest()[:12]}, "
                 f"expected {ref.checksum[:12]}: replaced or purged while it was read, or damaged. "
                 "Clear the run from write_features on."
             )
