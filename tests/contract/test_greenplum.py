@@ -104,7 +104,7 @@ def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, st
     together = threading.Barrier(6, timeout=20)
 
     def prepare(_: int) -> None:
-        with postgres._transaction("prepare") as cursor:
+        with postgres.transaction("prepare") as cursor:
             together.wait()
             greenplum_tables.prepare(cursor, key.pipeline, series_tables((), LEVELS))
 

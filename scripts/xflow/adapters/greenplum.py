@@ -1,42 +1,27 @@
 """The mart and the run ledger in Greenplum, or in PostgreSQL on one machine."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
-from psycopg2.extensions import parse_dsn
 from psycopg2.extras import RealDictCursor
 from pydantic_core import to_json
 
 from xflow.adapters import greenplum_tables
-from xflow.adapters.greenplum_errors import mapped
-from xflow.adapters.pgcopy import CopyStream, column_order
-from xflow.errors import ConfigInvalid, ServiceUnavailable
+from xflow.adapters.greenplum_server import GreenplumServer, copy
+from xflow.errors import ConfigInvalid
 from xflow.ports import TableRows
 from xflow.refs import RunKey, TableLoad
 from xflow.schema import RUN_SCHEMA, PipelineTables
 
-READ_BYTES = 1024 * 1024
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 10,
-    "application_name": "xflow",
-    "client_encoding": "UTF8",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-    "options": "-c statement_timeout=2h",  # covers the wait for a lock, too
-}
 KEY_COLUMNS = ("run_key", "pipeline", "kind", "run_id")
 SERVER_COLUMNS = ("started_at", "updated_at")
 NOW = sql.SQL("(now() AT TIME ZONE 'UTC')")
 
 
-class GreenplumMart:
+class GreenplumMart(GreenplumServer):
     """Mart tables and the run ledger.
 
     Parameters
@@ -45,29 +30,15 @@ class GreenplumMart:
         ``postgresql://user:password@host:port/database``.
     """
 
-    def __init__(self, dsn: str) -> None:
-        try:
-            parts = parse_dsn(dsn)
-        except psycopg2.ProgrammingError:  # its text may show the password
-            raise ConfigInvalid(
-                "XFLOW_GREENPLUM_DSN must look like postgresql://user:password@host:5432/database"
-            ) from None
-        self._dsn = dsn
-        self._address = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
-
-    def __repr__(self) -> str:
-        """Show the address without the credentials."""
-        return f"GreenplumMart({self._address})"
-
     def prepare(self, pipeline: str, tables: PipelineTables) -> None:
         """Create schema, tables and the lineage view when they are absent; see `xflow.ports.Mart`."""
-        with self._transaction("prepare the mart") as cursor:
+        with self.transaction("prepare the mart") as cursor:
             greenplum_tables.prepare(cursor, pipeline, tables)
 
     def start_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
         """Write or reset the ledger row of a run: state ``running``, no figures but `facts`."""
         empty = {name: None for name in RUN_SCHEMA.names if name not in KEY_COLUMNS + SERVER_COLUMNS}
-        with self._transaction("start a run") as cursor:
+        with self.transaction("start a run") as cursor:
             _lock(cursor, key)
             _note(cursor, key, {**empty, "state": "running", **facts}, restart=True)
 
@@ -84,7 +55,7 @@ class GreenplumMart:
         ServiceUnavailable
             The server went away, is out of disk, or ended a deadlock.
         """
-        with self._transaction("load " + ", ".join(f"mart.{rows.table}" for rows in tables)) as cursor:
+        with self.transaction("load " + ", ".join(f"mart.{rows.table}" for rows in tables)) as cursor:
             _lock(cursor, key)
             for table in sorted({rows.table for rows in tables}):
                 _clear(cursor, key, table)
@@ -95,41 +66,25 @@ class GreenplumMart:
 
     def note_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
         """Update columns of the ledger row (`state`, `message`, `rows_out`, `metrics`, ...)."""
-        with self._transaction("update mart.run") as cursor:
+        with self.transaction("update mart.run") as cursor:
             _note(cursor, key, facts)
 
     def run(self, key: RunKey) -> dict[str, Any] | None:
         """Return the ledger row, or None."""
-        with self._transaction("read mart.run", RealDictCursor) as cursor:
+        with self.transaction("read mart.run", RealDictCursor) as cursor:
             cursor.execute("SELECT * FROM mart.run WHERE run_key = %s", (str(key),))
             row = cursor.fetchone()
         return dict(row) if row is not None else None
 
     def count(self, key: RunKey, table: str) -> int:
         """Return how many rows of a table carry this run's key."""
-        with self._transaction(f"count mart.{table}") as cursor:
+        with self.transaction(f"count mart.{table}") as cursor:
             cursor.execute(sql.SQL("SELECT count(*) FROM {} WHERE run_key = %s").format(_mart(table)), (str(key),))
             ((rows,),) = cursor.fetchall()
         return int(rows)
 
-    @contextmanager
-    def _transaction(
-        self, action: str, factory: type[psycopg2.extensions.cursor] | None = None
-    ) -> Iterator[psycopg2.extensions.cursor]:
-        """Commit at the end of the block; closing the connection rolls back what was not committed."""
-        try:
-            connection = psycopg2.connect(self._dsn, cursor_factory=factory, **CONNECTION)
-            try:
-                with connection.cursor() as cursor:
-                    yield cursor
-                connection.commit()
-            finally:
-                connection.close()
-        except psycopg2.Error as error:
-            raise mapped(error, f"Greenplum at {self._address}, {action}") from error
 
-
-def _mart(table: str) -> sql.Composable:
+def _mart(table: str) -> sql.Identifier:
     return sql.Identifier("mart", table)
 
 
@@ -154,18 +109,9 @@ def _clear(cursor: psycopg2.extensions.cursor, key: RunKey, table: str) -> None:
 
 
 def _copy(cursor: psycopg2.extensions.cursor, key: RunKey, rows: TableRows) -> TableLoad:
-    stream = CopyStream(str(key), rows.schema, rows.batches)
-    columns = sql.SQL(", ").join(map(sql.Identifier, ("run_key", *column_order(rows.schema))))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary)").format(_mart(rows.table), columns)
-    try:
-        cursor.copy_expert(statement, stream, READ_BYTES)  # type: ignore[arg-type]  # it calls read alone
-    except psycopg2.Error:
-        if stream.failure is not None:
-            raise stream.failure from None
-        raise
-    if cursor.rowcount != stream.rows:
-        raise ServiceUnavailable(f"mart.{rows.table}: sent {stream.rows} rows, the server took {cursor.rowcount}")
-    return TableLoad(table=rows.table, rows=stream.rows)
+    return TableLoad(
+        table=rows.table, rows=copy(cursor, _mart(rows.table), ("run_key", str(key)), rows.schema, rows.batches)
+    )
 
 
 def _note(cursor: psycopg2.extensions.cursor, key: RunKey, facts: Mapping[str, Any], *, restart: bool = False) -> None:

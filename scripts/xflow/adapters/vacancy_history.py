@@ -4,23 +4,18 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 
-import psycopg2
 import psycopg2.extensions
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2.extensions import parse_dsn
+from psycopg2 import sql
 
 from xflow.adapters import vacancy_history_tables as tables
-from xflow.adapters.greenplum import CONNECTION, READ_BYTES
-from xflow.adapters.greenplum_errors import mapped
-from xflow.adapters.pgcopy import CopyStream, column_order
+from xflow.adapters.greenplum_server import GreenplumServer, copy
 from xflow.domain.vacancies.detail_order import KnownVacancy, worth_a_detail
 from xflow.domain.vacancies.flat import DELIVERY_SCHEMA, SIGHTING_SCHEMA
 from xflow.domain.vacancies.market import LISTING_SCHEMA, MARKET_SCHEMA
-from xflow.errors import ConfigInvalid, ServiceUnavailable
 from xflow.refs import SnapshotRef
 
 LISTED_DAYS = 30  # hh.ru lists a vacancy so long after its publication
@@ -37,7 +32,7 @@ WHERE closed_at IS NULL
 """
 
 
-class GreenplumHistory:
+class GreenplumHistory(GreenplumServer):
     """The history of one pipeline's vacancies; see `xflow.ports.VacancyHistory`.
 
     Parameters
@@ -54,42 +49,36 @@ class GreenplumHistory:
     """
 
     def __init__(self, dsn: str, pipeline: str, gone_after: int = 2, window_days: int = LISTED_DAYS) -> None:
-        try:
-            parts = parse_dsn(dsn)
-        except psycopg2.ProgrammingError:  # its text may show the password
-            raise ConfigInvalid(
-                "XFLOW_GREENPLUM_DSN must look like postgresql://user:password@host:5432/database"
-            ) from None
-        self._dsn, self._pipeline = dsn, pipeline
-        self._address = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+        super().__init__(dsn)
+        self._pipeline = pipeline
         days = 36_500 if window_days >= LISTED_DAYS else window_days
         self._words = {"pipeline": pipeline, "gone_after": str(gone_after), "window": f"interval '{days} days'"}
 
     def __repr__(self) -> str:
         """Show the address without the credentials."""
-        return f"GreenplumHistory({self._address}, {self._pipeline})"
+        return f"GreenplumHistory({self.address}, {self._pipeline})"
 
     def prepare(self) -> None:
         """Create the tables and views that are absent."""
-        with self._transaction("prepare the vacancy history") as cursor:
+        with self.transaction("prepare the vacancy history") as cursor:
             tables.prepare(cursor, self._words)
 
     def known(self) -> set[str]:
         """Return the ids of the ingested snapshots."""
-        with self._transaction("read the snapshots") as cursor:
+        with self.transaction("read the snapshots") as cursor:
             cursor.execute(f"SELECT snapshot_id FROM mart.{self._pipeline}_snapshot")  # noqa: S608
             return {name for (name,) in cursor.fetchall()}
 
     def ingest(self, snapshot: SnapshotRef, rates: Mapping[str, float], rows: Iterable[pa.RecordBatch]) -> bool:
         """Merge one snapshot in one transaction; return False, and read no rows, when it was known already."""
         table = f"mart.{self._pipeline}_snapshot"
-        with self._transaction(f"ingest snapshot {snapshot.snapshot_id}") as cursor:
+        with self.transaction(f"ingest snapshot {snapshot.snapshot_id}") as cursor:
             self._lock(cursor)
             cursor.execute(f"SELECT 1 FROM {table} WHERE snapshot_id = %s", (snapshot.snapshot_id,))  # noqa: S608
             if cursor.fetchone() is not None:
                 return False
             tables.create_staged(cursor)
-            _copy(cursor, "staged", ("snapshot_id", snapshot.snapshot_id), SIGHTING_SCHEMA, rows)
+            copy(cursor, sql.Identifier("staged"), ("snapshot_id", snapshot.snapshot_id), SIGHTING_SCHEMA, rows)
             tables.merge(cursor, self._pipeline, self._place(cursor, snapshot))
             facts = (snapshot.taken_at, snapshot.scope, snapshot.complete, snapshot.vacancies, snapshot.source)
             values = (snapshot.snapshot_id, *facts, snapshot.prefix, json.dumps(dict(rates), sort_keys=True))
@@ -106,7 +95,7 @@ class GreenplumHistory:
 
     def wanted(self, scope: str, listed: Mapping[str, datetime | None]) -> list[str]:
         """Return the vacancies whose details tell something new, the most telling first."""
-        with self._transaction("read the open vacancies") as cursor:
+        with self.transaction("read the open vacancies") as cursor:
             cursor.execute(tables.NO_LOOPS)
             cursor.execute(OPEN_VACANCIES.format(pipeline=self._pipeline))
             known = {name: KnownVacancy(*facts) for name, *facts in cursor.fetchall()}
@@ -121,13 +110,19 @@ class GreenplumHistory:
         """Replace the days of a market, of one scope each."""
         table = f"mart.{self._pipeline}_market"
         days = {(row["scope"], row["day"]) for row in market.select(["scope", "day"]).to_pylist()}
-        with self._transaction(f"load {table}") as cursor:
+        with self.transaction(f"load {table}") as cursor:
             self._lock(cursor)
             for scope, day in sorted(days):
                 cursor.execute(f"DELETE FROM {table} WHERE scope = %s AND day = %s", (scope, day))  # noqa: S608
             for scope in sorted({scope for scope, _ in days}):
                 chosen = market.filter(pc.equal(market.column("scope"), scope)).drop_columns(["scope"])
-                _copy(cursor, table, ("scope", scope), chosen.schema, chosen.to_batches())
+                copy(
+                    cursor,
+                    sql.Identifier("mart", f"{self._pipeline}_market"),
+                    ("scope", scope),
+                    chosen.schema,
+                    chosen.to_batches(),
+                )
 
     def market(self, scope: str, before: datetime) -> pa.Table:
         """Return the market of one scope before a day, by day, role and area."""
@@ -157,7 +152,7 @@ class GreenplumHistory:
         self, action: str, statement: str, values: Mapping[str, object], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         """Yield a query's rows through a cursor on the server, `FETCHED_ROWS` in memory at a time."""
-        with self._transaction(action, f"xflow_{uuid.uuid4().hex}") as cursor:
+        with self.transaction(action, name=f"xflow_{uuid.uuid4().hex}", settings=tables.NO_LOOPS) as cursor:
             cursor.itersize = FETCHED_ROWS
             cursor.execute(statement, values)
             while rows := cursor.fetchmany(FETCHED_ROWS):
@@ -166,43 +161,3 @@ class GreenplumHistory:
                 yield pa.RecordBatch.from_arrays(
                     [pa.array(columns[field.name], field.type) for field in schema], schema=schema
                 )
-
-    @contextmanager
-    def _transaction(self, action: str, name: str | None = None) -> Iterator[psycopg2.extensions.cursor]:
-        """Commit at the end of the block; closing the connection rolls back what was not committed.
-
-        `name` makes the cursor one on the server.
-        """
-        try:
-            connection = psycopg2.connect(self._dsn, **CONNECTION)
-            try:
-                if name is not None:
-                    connection.cursor().execute(tables.NO_LOOPS)
-                with connection.cursor(name) as cursor:
-                    yield cursor
-                connection.commit()
-            finally:
-                connection.close()
-        except psycopg2.Error as error:
-            raise mapped(error, f"Greenplum at {self._address}, {action}") from error
-
-
-def _copy(
-    cursor: psycopg2.extensions.cursor,
-    table: str,
-    first: tuple[str, str],
-    schema: pa.Schema,
-    batches: Iterable[pa.RecordBatch],
-) -> None:
-    """Copy batches to a table; `first` is a column, and its value in every row."""
-    stream = CopyStream(first[1], schema, batches)
-    columns = ", ".join(f'"{name}"' for name in (first[0], *column_order(schema)))
-    statement = f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary)"
-    try:
-        cursor.copy_expert(statement, stream, READ_BYTES)  # type: ignore[arg-type]  # it calls read alone
-    except psycopg2.Error:
-        if stream.failure is not None:
-            raise stream.failure from None
-        raise
-    if cursor.rowcount != stream.rows:
-        raise ServiceUnavailable(f"{table}: sent {stream.rows} rows, the server took {cursor.rowcount}")
