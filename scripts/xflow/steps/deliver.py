@@ -28,7 +28,7 @@ def deliver(
     """Write what was known when a snapshot was taken as parquet of `VACANCY_SCHEMA`, sorted by vacancy.
 
     Train gets every vacancy; predict the open ones that are new, published again or otherwise changed
-    since the delivery before, which is the one whose train object comes before by name. A repeat writes
+    since the delivery before, the newest train object of an earlier second. A repeat writes
     the same bytes, whatever the history has learned since.
 
     Parameters
@@ -105,12 +105,16 @@ def _prefix(pipeline: VacancyPipeline, kind: str) -> str:
 
 
 def _delivery_before(store: ObjectStore, prefix: str, name: str) -> datetime | None:
-    """Return when the newest delivery before the one of this name was made, from the names alone."""
+    """Return when the newest delivery before the one of this name was made, from the names alone.
+
+    One of the same second is not before: what its snapshot did not list would reach nobody.
+    """
     try:
         names = [ref.uri.rpartition("/")[2] for ref in store.list(prefix)]
     except InputMissing:
         return None
-    stamps = [found["stamp"] for other in names if other < name and (found := NAME.fullmatch(other))]
+    found = [match["stamp"] for other in names if (match := NAME.fullmatch(other))]
+    stamps = [stamp for stamp in found if stamp < name.partition("-")[0]]
     return datetime.strptime(max(stamps), STAMP) if stamps else None  # noqa: DTZ007  UTC without a zone
 
 

@@ -19,7 +19,8 @@ def update_history(pipeline: str, *, store: ObjectStore, history: VacancyHistory
     Returns
     -------
     HistoryUpdate
-        The snapshots merged now, and the newest there is.
+        The snapshots merged now, and the newest there was before: one that another run finishes
+        meanwhile is left to that run.
 
     Raises
     ------
@@ -29,13 +30,14 @@ def update_history(pipeline: str, *, store: ObjectStore, history: VacancyHistory
         A part of a snapshot was replaced after its manifest was written.
     """
     history.prepare()
+    newest = newest_snapshot(store, raw_prefix(pipeline))
     ingested = []
     for snapshot in list_snapshots(store, raw_prefix(pipeline), history.known()):
         rates = read_manifest(store, snapshot).rates
         if history.ingest(snapshot, rates, _rows(store, snapshot)):
             ingested.append(snapshot.snapshot_id)
             log.info("%s: snapshot %s merged, %d vacancies", pipeline, snapshot.snapshot_id, snapshot.vacancies)
-    return HistoryUpdate(ingested=tuple(ingested), newest=newest_snapshot(store, raw_prefix(pipeline)))
+    return HistoryUpdate(ingested=tuple(ingested), newest=newest)
 
 
 def _rows(store: ObjectStore, snapshot: SnapshotRef) -> Iterator[pa.RecordBatch]:

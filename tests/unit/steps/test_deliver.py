@@ -112,6 +112,13 @@ def test_changes_count_from_the_delivery_before() -> None:
     ]  # fmt: skip
 
 
+def test_deliveries_of_one_second_both_count_from_the_one_before() -> None:
+    store, history = MemoryStore(), History([True])
+    for one in (snapshot(0), snapshot(1, "run-2"), snapshot(1, "run-3")):
+        deliver(pipeline(), one, store=store, history=history)
+    assert [since for _, since in history.asked] == [None, TAKEN, TAKEN]
+
+
 def test_a_delivery_that_broke_off_is_made_again_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, broken = MemoryStore(), MemoryStore()
     put = deliver_step._put
