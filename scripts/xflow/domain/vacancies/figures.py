@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 MOST_SLICES = 20
 LONGEST_NAME = 32
-KINDS = {"words": "", "chars": ", characters", "counts": ", count"}
+KINDS = {"words": "", "chars": "characters", "counts": "count"}
+SLICES = {"professional_role_id": "role", "experience_id": "experience", "employer_size": "vacancies of the employer"}
 
 
 def figures(model: CohortModel, frame: pd.DataFrame, probabilities: Floats, labels: Labels) -> "dict[str, Figure]":
@@ -65,8 +66,8 @@ def confusion(probabilities: Floats, labels: Labels) -> "Figure":
     ticks = range(len(labels.cohorts))
     ax.set_xticks(ticks, labels.cohorts, rotation=20, ha="right", fontsize=8)
     ax.set_yticks(ticks, labels.cohorts, fontsize=8)
-    ax.set(xlabel="likeliest cohort", ylabel="cohort", title="Confusion on the holdout (share of the row)")
-    figure.colorbar(image, ax=ax, shrink=0.8)
+    ax.set(xlabel="likeliest cohort by the model", ylabel="actual cohort", title="Confusion on the holdout")
+    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the actual cohort")
     return figure
 
 
@@ -94,8 +95,13 @@ def cohort_shares(probabilities: Floats, labels: Labels) -> "Figure":
     places = np.arange(len(counts))
     figure, ax = _axes((8, 4))
     for offset, values, colour, name in (
-        (-0.2, counts / max(counts.sum(), 1), GREY, f"{counts.sum():,} vacancies"),
-        (0.2, probabilities.mean(axis=0) if len(probabilities) else places * 0.0, BLUE, "mean probability"),
+        (-0.2, counts / max(counts.sum(), 1), GREY, f"actual, of {counts.sum():,} vacancies"),
+        (
+            0.2,
+            probabilities.mean(axis=0) if len(probabilities) else places * 0.0,
+            BLUE,
+            "mean probability by the model",
+        ),
     ):
         bars = ax.bar(places + offset, values, width=0.38, color=colour, label=name)
         ax.bar_label(bars, fmt="{:.0%}", fontsize=8, padding=2)
@@ -114,10 +120,11 @@ def top_features(top: dict[str, list[tuple[str, float]]]) -> "Figure":
     rows = -(-len(top) // columns)
     figure = Figure(figsize=(4.4 * columns, 3.4 * rows), layout="constrained", dpi=120)
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    sources = {_parts(name)[0] for features in top.values() for name, _ in features}
     for spare in axes[len(top) :]:
         spare.remove()
     for ax, (cohort, features) in zip(axes, top.items()):
-        names = [_readable(name) for name, _ in features]
+        names = [_readable(name, len(sources) > 1) for name, _ in features]
         ax.barh(range(len(names)), [weight for _, weight in features], color=BLUE)
         ax.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
         ax.invert_yaxis()
@@ -138,25 +145,33 @@ def slices(table: pd.DataFrame, overall: float) -> "Figure":
     """
     largest = table.sort_values("rows", ascending=False, kind="stable").head(MOST_SLICES)
     shown = table.loc[sorted(largest.index)][::-1]
-    names = [f"{row.slice}: {row.value} ({row.rows:,})" for row in shown.itertuples()]
+    names = [f"{SLICES.get(row.slice, row.slice)}: {row.value} ({row.rows:,} rows)" for row in shown.itertuples()]
     figure, ax = _axes((8, 0.28 * len(shown) + 1.6))
     bars = ax.barh(range(len(shown)), shown["log_loss"], color=BLUE)
-    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=7)
-    ax.axvline(overall, color=ORANGE, lw=1)
+    ax.bar_label(bars, fmt="%.2f", padding=-26, fontsize=7, color="white")  # inside, away from the line
+    ax.axvline(overall, color=ORANGE, lw=1.5)
     ax.set_yticks(range(len(shown)), names, fontsize=8)
     ax.set(xlabel="log loss (lower is better)", title=f"Slices of the holdout (line: all vacancies, {overall:.2f})")
     ax.margins(x=0.12)
     return figure
 
 
-def _readable(feature: str) -> str:
-    """Return ``python (name)`` for ``name_words__python``."""
+def _readable(feature: str, many: bool) -> str:
+    """Return ``python`` for ``name_words__python``, and ``python (name)`` where there are many texts."""
+    source, kind, value = _parts(feature)
+    if not kind:
+        # One hot: the value follows the column's name, and is empty where the vacancy has none.
+        return (value + "unknown" if value.endswith("_") else value)[:LONGEST_NAME]
+    shown = f"«{value}»" if kind == "chars" else value[:LONGEST_NAME]  # spaces are characters too
+    about = ", ".join(part for part in (source if many or kind == "counts" else "", KINDS[kind]) if part)
+    return f"{shown} ({about})" if about else shown
+
+
+def _parts(feature: str) -> tuple[str, str, str]:
+    """Return a feature's column, kind and value; column and kind are empty for a category."""
     block, _, value = feature.partition("__")
     source, _, kind = block.rpartition("_")
-    if kind in KINDS:
-        return f"{value[:LONGEST_NAME]} ({source}{KINDS[kind]})"
-    # One hot: the value follows the column's name, and is empty where the vacancy has none.
-    return (value + "unknown" if value.endswith("_") else value)[:LONGEST_NAME]
+    return (source, kind, value) if kind in KINDS else ("", "", value)
 
 
 def _axes(size: tuple[float, float]) -> "tuple[Figure, Axes]":
