@@ -47,8 +47,10 @@ def check_contract(
     """
     until = parse_as_of(as_of) if as_of else None
     kind = input_kind(pipeline)
-    objects = store.list(location)
-    with downloaded(store, objects[-1:] if kind.newest_only else objects, kind.columns) as local:
+    objects = kind.chosen(store.list(location), until)
+    if not objects:
+        raise InputMissing(f"{store.uri(location)}: no delivery was made up to {as_of}. Choose a later as_of.")
+    with downloaded(store, objects, kind.columns) as local:
         if not sum(ref.rows for ref in local.objects):
             raise InputMissing(f"{store.uri(location)}: the parquet holds no rows. Bring an input with rows.")
         verdict = _judge(kind, key.kind == "train", local, until)

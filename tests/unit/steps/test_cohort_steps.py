@@ -10,7 +10,14 @@ import pytest
 
 from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
 from xflow.adapters.memory_registry import MemoryRegistry
-from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, FloorNotBeaten, ModelIncompatible
+from xflow.errors import (
+    ChampionMissing,
+    ConfigInvalid,
+    ContractViolated,
+    FloorNotBeaten,
+    InputMissing,
+    ModelIncompatible,
+)
 from xflow.refs import RunKey
 from xflow.schema import vacancy_tables
 from xflow.steps.check_contract import check_contract
@@ -52,19 +59,19 @@ def pipeline(**model) -> VacancyPipeline:
     )
 
 
-def vacancies(count=360, seed=1, *, history=True, salaries=True) -> pa.Table:
+def vacancies(count=360, seed=1, *, history=True, salaries=True, now=NOW) -> pa.Table:
     """Return vacancies of 60 days whose words tell salary and lifetime, four to an employer."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(count):
         trade = list(WORDS)[rng.integers(3)]
         duties, pay, days = WORDS[trade]
-        start = NOW - timedelta(days=60 * (count - i) / count)
+        start = now - timedelta(days=60 * (count - i) / count)
         lived = timedelta(days=float(days * rng.uniform(0.7, 1.3)))
         shuffled = rng.permutation([*duties.split(), *(f"слово{rng.integers(400)}" for _ in range(6))])
         row = {
             "vacancy_id": f"{1000 + i}",
-            "snapshot_at": NOW,
+            "snapshot_at": now,
             "responsibility": " ".join(shuffled),
             "employer_id": f"e{i // 4}",
             "salary_from": float(pay * rng.uniform(0.95, 1.05)) if salaries and rng.random() < 0.8 else None,
@@ -72,7 +79,7 @@ def vacancies(count=360, seed=1, *, history=True, salaries=True) -> pa.Table:
             "published_at": start,
         }
         if history:
-            row |= {"first_seen": start, "closed_at": start + lived if start + lived <= NOW else None}
+            row |= {"first_seen": start, "closed_at": start + lived if start + lived <= now else None}
         rows.append(row)
     return pa.Table.from_pylist(rows)
 
@@ -240,3 +247,17 @@ def test_the_newest_delivery_alone_is_read():
     world.config = both.model_copy(update={"contract": both.contract.model_copy(update={"max_rejected": 1.0})})
     checked, _ = world.features_of(RunKey(pipeline="jobs", kind="predict", run_id="all"))
     assert (len(checked.objects), checked.rows_in) == (2, 90)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "rows"), [(None, 50), ("2026-10-31T06:00", 50), ("2026-10-31", 30), ("2026-10-29T06:00", 30)]
+)
+def test_an_earlier_as_of_reads_the_delivery_of_that_time(as_of, rows):
+    world = World(pipeline(), vacancies(40))
+    world.store.delete("in/")
+    world.put(vacancies(30, now=datetime(2026, 10, 29, 6)), "in/20261029T060000-hourly.parquet")
+    world.put(vacancies(50), "in/20261031T060000-hourly.parquet")
+    key = RunKey(pipeline="jobs", kind="predict", run_id="then")
+    assert world.features_of(key, as_of)[0].rows_in == rows
+    with pytest.raises(InputMissing, match="no delivery was made up to 2026-10-29"):
+        world.features_of(key, "2026-10-29")

@@ -1,6 +1,6 @@
 """What differs between kinds of pipelines: strategies behind the same steps."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,7 @@ from xflow.domain.tuning import TuneResult
 from xflow.domain.verdict import ContractRule, Verdict
 from xflow.pipeline import AnyPipeline, Pipeline
 from xflow.ports import FeatureStore
-from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, ModelVersionRef, Selection
+from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, ModelVersionRef, ObjectRef, Selection
 from xflow.schema import PipelineTables
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ class InputKind(Protocol):
     def tables(self) -> PipelineTables:
         """The mart's tables of the pipeline."""
 
-    @property
-    def newest_only(self) -> bool:
-        """Whether of a prefix the last object alone is read."""
+    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:
+        """Return those of a location's objects, sorted by name, that a run as of `until` reads; may be none."""
 
     def checker(self, train: bool, until: datetime | None) -> Checker:
         """Return what judges the rows by the pipeline's contract, `until` being the run's as_of."""

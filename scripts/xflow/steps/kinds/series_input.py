@@ -1,6 +1,6 @@
 """The input of a forecasting pipeline: long tables of many series."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -17,7 +17,7 @@ from xflow.domain.rules import COLUMN, Rule
 from xflow.domain.verdict import ContractRule
 from xflow.pipeline import Pipeline
 from xflow.ports import SeriesBlock
-from xflow.refs import CheckedInput
+from xflow.refs import CheckedInput, ObjectRef
 from xflow.schema import PipelineTables, series_tables
 from xflow.steps.input_objects import LocalInput, accepted_batches
 
@@ -27,7 +27,6 @@ class SeriesInput:
 
     entity = "series"
     rules: type[ContractRule] = Rule
-    newest_only = False
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -42,6 +41,10 @@ class SeriesInput:
     def tables(self) -> PipelineTables:
         """The mart's tables of the pipeline."""
         return series_tables(self._pipeline.input.exogenous, self._pipeline.model.levels)
+
+    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:  # noqa: ARG002
+        """Return all objects: what lies after `until` is judged by its timestamp."""
+        return objects
 
     def checker(self, train: bool, until: datetime | None) -> ContractChecker:
         """Return what judges the rows; predict takes series of any length."""

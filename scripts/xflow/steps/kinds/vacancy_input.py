@@ -1,6 +1,7 @@
 """The input of a vacancies pipeline: flat vacancies, one row each."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -13,10 +14,18 @@ from xflow.domain.vacancies.features import NUMBERS, features_frame, text_column
 from xflow.domain.vacancies.records import RecordBlock, record_facts, to_blocks
 from xflow.domain.vacancies.rules import VacancyRule
 from xflow.domain.verdict import ContractRule
-from xflow.refs import CheckedInput
+from xflow.refs import CheckedInput, ObjectRef
 from xflow.schema import PipelineTables, vacancy_tables
 from xflow.steps.input_objects import LocalInput, accepted_batches
 from xflow.vacancy_pipeline import VacancyPipeline
+
+DELIVERY = re.compile(r"(\d{8}T\d{6})-[^/]*\.parquet$")
+
+
+def delivered_at(ref: ObjectRef) -> datetime | None:
+    """Return when a delivery was made, from its name; None of objects by other names."""
+    found = DELIVERY.search(ref.uri)
+    return datetime.strptime(found[1], "%Y%m%dT%H%M%S") if found else None  # noqa: DTZ007  # UTC without a zone
 
 
 class VacancyInput:
@@ -29,11 +38,6 @@ class VacancyInput:
         self._pipeline = pipeline
 
     @property
-    def newest_only(self) -> bool:
-        """A delivery holds all that is known by then: the last one alone is read, unless the file says otherwise."""
-        return self._pipeline.input.take == "newest"
-
-    @property
     def columns(self) -> VacancyColumns:
         """The columns of a vacancy by the names that the pipeline's file gives them."""
         return VacancyColumns(self._pipeline.input.columns, self._pipeline.input.ignore)
@@ -42,6 +46,17 @@ class VacancyInput:
     def tables(self) -> PipelineTables:
         """The mart's tables of the pipeline."""
         return vacancy_tables()
+
+    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:
+        """Return the newest delivery up to `until`, or all objects when the pipeline's file says so.
+
+        A delivery holds all that was known when it was made. A later one would not do for an earlier time: of the
+        vacancies that were open then it knows what became of them since.
+        """
+        if self._pipeline.input.take == "all":
+            return objects
+        known = [ref for ref in objects if until is None or (made := delivered_at(ref)) is None or made <= until]
+        return known[-1:]
 
     def checker(self, train: bool, until: datetime | None) -> VacancyChecker:  # noqa: ARG002  # one contract for both
         """Return what judges the rows."""
