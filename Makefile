@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test notebook bench bench-accuracy fmt
+.PHONY: help setup check test notebook bench bench-accuracy bench-vacancies fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ bench: setup ## Speed, each figure as a ratio in one run, and peak memory
 
 bench-accuracy: setup ## Accuracy beside the published tables of Tourism, M3 and M4
 	$(PYTHON) research/bench_accuracy.py
+
+bench-vacancies: setup ## Salary and demand cohorts on dumps of hh.ru (in XFLOW_DATA) beside the lab's recipe and baselines
+	OMP_NUM_THREADS=1 $(PYTHON) research/bench_vacancies.py
 
 fmt: ## Format and apply safe fixes
 	$(RUN)ruff format .

@@ -45,7 +45,7 @@ class Linear(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn h
         often as it occurs; the probabilities are brought back to the shares in either case.
     """
 
-    def __init__(self, C: float = 0.1, balance: float = 1.0) -> None:  # noqa: N803  (the usual name)
+    def __init__(self, C: float = 0.1, balance: float = 0.5) -> None:  # noqa: N803  (the usual name)
         self.C, self.balance = C, balance
 
     def fit(self, features: Any, y: Labels) -> Self:

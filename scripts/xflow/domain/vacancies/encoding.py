@@ -38,9 +38,9 @@ class EncodingParams:
         Weight of the categories and of the counts of each text beside the texts' own, 0 for none.
     """
 
-    words: int = 2
+    words: int = 1
     chars: int = 5
-    min_df: int = 2
+    min_df: int = 1
     components: int = 0
     categories: float = 0.5
     counts: float = 0.0
