@@ -145,10 +145,11 @@ def slices(table: pd.DataFrame, overall: float) -> "Figure":
     """
     largest = table.sort_values("rows", ascending=False, kind="stable").head(MOST_SLICES)
     shown = table.loc[sorted(largest.index)][::-1]
-    names = [f"{SLICES.get(row.slice, row.slice)}: {row.value} ({row.rows:,} rows)" for row in shown.itertuples()]
+    about = shown["slice"].replace(SLICES)
+    names = [f"{name}: {part} ({rows:,})" for name, part, rows in zip(about, shown["value"], shown["rows"])]
     figure, ax = _axes((8, 0.28 * len(shown) + 1.6))
     bars = ax.barh(range(len(shown)), shown["log_loss"], color=BLUE)
-    ax.bar_label(bars, fmt="%.2f", padding=-26, fontsize=7, color="white")  # inside, away from the line
+    ax.bar_label(bars, fmt="%.2f", label_type="center", fontsize=7, color="white")  # away from the line
     ax.axvline(overall, color=ORANGE, lw=1.5)
     ax.set_yticks(range(len(shown)), names, fontsize=8)
     ax.set(xlabel="log loss (lower is better)", title=f"Slices of the holdout (line: all vacancies, {overall:.2f})")
