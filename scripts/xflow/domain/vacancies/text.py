@@ -13,7 +13,8 @@ LONGEST_WORD = 40
 """Longer ones are no words but broken markup or links, and cost the analyser dearly."""
 
 _INLINE = re.compile(r"</?(?:highlighttext|b|strong|i|em|u|span|font|a)(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", re.DOTALL)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
+"""A comment without an end goes to the end of the text, as in browsers: to look on from each costs their square."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u2060\ufe0f\ufeff]")
 _TOKEN = re.compile(r"\.net\b|[^\W_]+(?:\+\+|#)?")
 _RUSSIAN = re.compile(r"[а-я]+")

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +55,9 @@ def test_any_text_can_be_read(text):
     assert cleaned == " ".join(cleaned.split())
     assert lemmas(cleaned) == " ".join(lemmas(cleaned).split())
     assert normalised(normalised(cleaned)) == normalised(cleaned)
+
+
+def test_a_text_of_unfinished_comments_does_not_take_for_ever() -> None:
+    started = time.perf_counter()
+    assert clean("да <!-- нет --> и <!--" + "<!--" * 200_000) == "да и"
+    assert time.perf_counter() - started < 5
