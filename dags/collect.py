@@ -1,9 +1,14 @@
 """Collect vacancies from hh.ru, keep their history, and deliver them to train and predict.
 
-A snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for the
-contacts of recruiters, which are dropped. The history of every vacancy in Greenplum is brought up to
-date, and what is known now is delivered as flat parquet. A delivery starts the training, and new or
-changed vacancies the prediction. `fetch` off takes in what lies on S3 already, such as a sample.
+Before it is switched on, write your contact into `collect.user_agent` of the pipeline's file: hh.ru wants to
+know who asks.
+
+1. `collect`: a snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for
+   the contacts of recruiters, which are dropped. With `fetch` off it asks for nothing.
+2. `update_history`: the snapshots on S3 that the history of vacancies in Greenplum lacks are merged into it.
+3. `deliver`: every vacancy goes to train as flat parquet, the new and changed ones to predict.
+4. `deliver_market`: open vacancies and median salaries by day go to the pipeline that forecasts them.
+5. `finish`: the run is closed in the ledger, and the trainings start.
 """
 
 from typing import TYPE_CHECKING
@@ -40,6 +45,7 @@ def collect() -> Json | None:
     taken_at = started_at()
     run.start(taken_at)
     if not param("fetch"):
+        log.info("fetch is off: hh.ru is not asked, what lies on S3 is taken in")
         return None
     snapshot = run.collect(taken_at)
     log.info("snapshot %(snapshot_id)s: %(vacancies)d vacancies, complete: %(complete)s, %(prefix)s", snapshot)
@@ -58,7 +64,14 @@ def update_history(snapshot: Json | None) -> Json:  # noqa: ARG001  # comes afte
 def deliver(update: Json) -> Json | None:
     """Write every vacancy for train, and the new and changed ones for predict."""
     delivery = collector().deliver(update)
-    log.info("delivered: %s", delivery)
+    if delivery is None:
+        log.info("nothing to deliver: there is no snapshot")
+        return None
+    for place in ("train", "predict"):
+        if delivery[place]:
+            log.info("%d vacancies to %s: %s", delivery[place]["rows"], place, delivery[place]["uri"])
+        else:
+            log.info("no new or changed vacancy to %s", place)
     return delivery
 
 
@@ -66,7 +79,10 @@ def deliver(update: Json) -> Json | None:
 def deliver_market(update: Json) -> Json | None:
     """Load the daily market into the mart; deliver it to the pipeline that forecasts it, once there are enough days."""
     market = collector().market(update)
-    log.info("market: %s", market)
+    if market:
+        log.info("market seen on %(days)d days of %(wanted)d wanted, %(series)d series, %(loaded)d days loaded", market)
+        for delivered_to in market["objects"]:
+            log.info("%d values: %s", delivered_to["rows"], delivered_to["uri"])
     return market
 
 
@@ -93,7 +109,8 @@ def build(pipeline: VacancyPipeline, section: Collect) -> None:
         default=True,
         type="boolean",
         title="Fetch",
-        description_md="Off: take in the snapshots that lie on S3, and ask hh.ru for nothing.",
+        description_md="On: ask hh.ru, which needs your contact in `collect.user_agent`. "
+        "Off: only take in the snapshots that lie on S3, such as a sample.",
     )
 
     @dag(**dag_arguments(pipeline, "collect", __doc__), schedule=section.schedule, params={"fetch": fetch})

@@ -64,7 +64,8 @@ def delivered(run: "Runner") -> str | None:
 def make_predictions(features: Json, checked: Json) -> Json:
     """Let the champions predict; write parquet, and the manifest last."""
     made = runner().predict(features, checked, param("horizon"))
-    log.info("%(rows)d predictions for %(entities)d by %(models)s: %(prefix)s", made)
+    models = ", ".join(f"{model['name']} version {model['version']}" for model in made["models"])
+    log.info("%d predictions for %d by %s: %s", made["rows"], made["entities"], models, made["prefix"])
     return made
 
 

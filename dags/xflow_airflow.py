@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xflow.runner import Runner
 
 log = logging.getLogger("xflow")
+logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # names its dictionaries in every task that reads texts
 
 Json = dict[str, Any]
 Kind = Literal["train", "predict", "collect"]
