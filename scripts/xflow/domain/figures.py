@@ -42,6 +42,8 @@ def forecast_against_actual(
     metric
         Name of that error.
     """
+    from matplotlib.dates import ConciseDateFormatter
+
     order = np.argsort(np.where(np.isfinite(errors), errors, np.inf), kind="stable")
     scored = order[: max(int(np.isfinite(errors).sum()), 1)]
     chosen = scored[np.unique(np.linspace(0, len(scored) - 1, 6).astype(int))]
@@ -60,6 +62,7 @@ def forecast_against_actual(
         name = " ".join(str(history.ids[i])[:LONGEST_NAME].split())
         # A series may be called anything: a $ in its name starts no formula.
         ax.set_title(f"{name}   {metric} {errors[i]:.2f}", fontsize=9, loc="left", parse_math=False)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
         ax.tick_params(labelsize=7)
         ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
     axes[0].legend(fontsize=7, frameon=False)
