@@ -50,7 +50,7 @@ CLIENT = {
 # These warn at every model about what is meant: a model that is a Python object, and pip without a pin.
 # On stderr that reads as an error in a task's log.
 CHATTER = ("mlflow.pyfunc", "mlflow.utils.environment")
-EXPERIMENT = "Trainings of the pipeline {name}: one run a training, one child run a candidate."
+EXPERIMENT = "Trainings of the pipeline {name}: a run for each training and target, a child run for each candidate."
 MODEL = "Model {name}. `champion` makes the predictions, `previous` did before it, `challenger` was judged last."
 
 
@@ -163,6 +163,7 @@ class MlflowRegistry:
                 await_creation_for=0,
                 model_id=model_uri.removeprefix("models:/"),
             )
+            self._client.set_tag(run_id, NOTE, description)
             return ModelVersionRef(name=name, version=str(version.version), mlflow_run_id=run_id)
 
     def champion(self, name: str) -> ModelVersionRef | None:
