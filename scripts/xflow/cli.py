@@ -24,7 +24,7 @@ from xflow.vacancy_pipeline import VacancyPipeline
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
 
-Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly.")]
+Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly or vacancies.")]
 InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
 AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast, of series; default: the pipeline's.")]
@@ -109,6 +109,8 @@ def collect(
     for place in ("train", "predict") if delivery else ():
         if delivery[place]:
             typer.echo(f"{delivery[place]['rows']} vacancies to {place}: {delivery[place]['uri']}")
+    if delivery is None:
+        typer.echo("nothing to deliver: there is no snapshot; xflow sample writes some")
     if market:
         typer.echo(f"market seen on {market['days']} days of {market['wanted']} wanted; {market['series']} series")
 
@@ -193,7 +195,7 @@ class _Steps[R: Runner]:
 @contextmanager
 def _reported() -> Iterator[None]:
     """Turn the errors that xFlow raises on purpose into one line and exit code 1."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
     try:
         yield
     except XflowError as error:
