@@ -84,9 +84,9 @@ def parse_as_of(as_of: str) -> datetime:
     """
     try:
         time = datetime.fromisoformat(as_of)
-    except ValueError:
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError):
         raise ConfigInvalid(f"as_of {as_of!r} is no ISO date or time: write 2023-12-01 or 2023-12-01T06:00") from None
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def ledger_facts(checked: CheckedInput) -> dict[str, object]:

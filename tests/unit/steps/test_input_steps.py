@@ -241,7 +241,7 @@ def test_one_series_alone_is_an_input():
     assert panel.n_series == 1
 
 
-@pytest.mark.parametrize("as_of", ["yesterday", "2024-13-01", "20240199", "[2024]"])
+@pytest.mark.parametrize("as_of", ["yesterday", "2024-13-01", "20240199", "[2024]", "0001-01-01T00:00+14:00"])
 def test_an_as_of_that_is_no_time_is_refused_before_anything_is_read(as_of):
     with pytest.raises(ConfigInvalid, match="is no ISO date or time: write 2023-12-01"):
         World().check(as_of)
