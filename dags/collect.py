@@ -3,12 +3,12 @@
 Before it is switched on, write your contact into `collect.user_agent` of the pipeline's file: hh.ru wants to
 know who asks.
 
-1. `collect`: a snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for
+1. **collect**: a snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for
    the contacts of recruiters, which are dropped. With `fetch` off it asks for nothing.
-2. `update_history`: the snapshots on S3 that the history of vacancies in Greenplum lacks are merged into it.
-3. `deliver`: every vacancy goes to train as flat parquet, the new and changed ones to predict.
-4. `deliver_market`: open vacancies and median salaries by day go to the pipeline that forecasts them.
-5. `finish`: the run is closed in the ledger, and the trainings start.
+2. **update_history**: the snapshots on S3 that the history of vacancies in Greenplum lacks are merged into it.
+3. **deliver**: every vacancy goes to train as flat parquet, the new and changed ones to predict.
+4. **deliver_market**: open vacancies and median salaries by day go to the pipeline that forecasts them.
+5. **finish**: the run is closed in the ledger, and the trainings start.
 """
 
 from typing import TYPE_CHECKING
@@ -109,7 +109,7 @@ def build(pipeline: VacancyPipeline, section: Collect) -> None:
         default=True,
         type="boolean",
         title="Fetch",
-        description_md="On: ask hh.ru, which needs your contact in `collect.user_agent`. "
+        description_md="On: ask hh.ru, which needs your contact as collect.user_agent. "
         "Off: only take in the snapshots that lie on S3, such as a sample.",
     )
 

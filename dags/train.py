@@ -3,10 +3,10 @@
 The input is checked against the contract and kept in the mart; what can be learned from is written
 as features.
 
-1. `plan` freezes the holdout and lays out the folds before it: rolling origins of series, employers of vacancies.
-2. `tune` tunes every candidate and scores it by the folds; `select` chooses the members, which must beat the floor.
-3. `fit` fits the selected model without the holdout; its figures and pictures go to MLflow.
-4. `judge_and_promote` makes it the champion when it is better on the holdout. A new champion starts the predictions.
+1. **plan** freezes the holdout and lays out the folds before it: rolling origins of series, employers of vacancies.
+2. **tune** tunes every candidate and scores it by the folds; **select** chooses the members, which must beat the floor.
+3. **fit** fits the selected model without the holdout; its figures and pictures go to MLflow.
+4. **judge_and_promote** makes it the champion when it is better on the holdout. A new champion starts the predictions.
 """
 
 from datetime import timedelta

@@ -34,7 +34,7 @@ def prepare(cursor: psycopg2.extensions.cursor, words: Mapping[str, str]) -> Non
     columns = ", ".join(f'h."{column}"' for column in SHOWN)
     body = render("history", {**words, "as_of": ALWAYS, "since": NEVER})
     statement = f"SELECT {columns} FROM (\n{body}\n) h"  # noqa: S608  names are the pipeline's and ours
-    comment = f"One row a vacancy, as it is known now. {hashlib.sha256(statement.encode()).hexdigest()[:16]}"
+    comment = f"One row a vacancy, as it is known now. Definition {hashlib.sha256(statement.encode()).hexdigest()[:16]}"
     if _comment(cursor, name) == comment:
         return
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
