@@ -54,7 +54,7 @@ def check_contract(
         if not sum(ref.rows for ref in local.objects):
             raise InputMissing(f"{store.uri(location)}: the parquet holds no rows. Bring an input with rows.")
         verdict = _judge(kind, key.kind == "train", local, until)
-        used_until = until or verdict.newest
+        used_until = kind.used_until(until, verdict.newest)
         checked = CheckedInput(
             objects=local.objects,
             verdict=store.put(f"{key.work_prefix}verdict.parquet", verdict_bytes(verdict.codes)),

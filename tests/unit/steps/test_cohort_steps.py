@@ -261,3 +261,11 @@ def test_an_earlier_as_of_reads_the_delivery_of_that_time(as_of, rows):
     assert world.features_of(key, as_of)[0].rows_in == rows
     with pytest.raises(InputMissing, match="no delivery was made up to 2026-10-29"):
         world.features_of(key, "2026-10-29")
+
+
+def test_an_as_of_after_the_newest_snapshot_follows_nobody_beyond_it():
+    world = World(pipeline(), vacancies(40))
+    key = RunKey(pipeline="jobs", kind="train", run_id="late")
+    (checked, then), (_, now) = world.features_of(key, "2027-06-01"), world.features_of(key)
+    assert datetime.fromisoformat(checked.as_of) <= NOW
+    assert then.checksum == now.checksum

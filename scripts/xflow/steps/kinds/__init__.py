@@ -66,6 +66,9 @@ class InputKind(Protocol):
     def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:
         """Return those of a location's objects, sorted by name, that a run as of `until` reads; may be none."""
 
+    def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
+        """Return the run's as_of, `until` being the one asked for and `newest` the newest time of the input."""
+
     def checker(self, train: bool, until: datetime | None) -> Checker:
         """Return what judges the rows by the pipeline's contract, `until` being the run's as_of."""
 

@@ -46,6 +46,10 @@ class SeriesInput:
         """Return all objects: what lies after `until` is judged by its timestamp."""
         return objects
 
+    def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
+        """Return what was asked for: it may be the origin of all forecasts."""
+        return until or newest
+
     def checker(self, train: bool, until: datetime | None) -> ContractChecker:
         """Return what judges the rows; predict takes series of any length."""
         contract = self._pipeline.contract

@@ -58,6 +58,10 @@ class VacancyInput:
         known = [ref for ref in objects if until is None or (made := delivered_at(ref)) is None or made <= until]
         return known[-1:]
 
+    def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
+        """Return at most the newest snapshot: nobody followed the open vacancies beyond it."""
+        return min((moment for moment in (until, newest) if moment), default=None)
+
     def checker(self, train: bool, until: datetime | None) -> VacancyChecker:  # noqa: ARG002  # one contract for both
         """Return what judges the rows."""
         return VacancyChecker(self._pipeline.contract.rates, until)
