@@ -63,6 +63,7 @@ def forecast_against_actual(
         # A series may be called anything: a $ in its name starts no formula.
         ax.set_title(f"{name}   {metric} {errors[i]:.2f}", fontsize=9, loc="left", parse_math=False)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+        ax.xaxis.get_offset_text().set_fontsize(7)
         ax.tick_params(labelsize=7)
         ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
     axes[0].legend(fontsize=7, frameon=False)
