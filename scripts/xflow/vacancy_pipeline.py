@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from math import inf
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -19,7 +20,7 @@ CATEGORIES = (
     "employer_id",
 )
 TARGETS = ("salary", "demand")
-USER_AGENT = re.compile(r"^\S+/\S+ \(\S+@\S+\)$")
+USER_AGENT = re.compile(r"^\S+/\S+ \(\S+@\S+\)\Z")
 
 
 class VacancyInput(Section):
@@ -57,7 +58,7 @@ class VacancyContract(Section):
     """
 
     max_rejected: float = Field(default=0.25, ge=0, le=1)
-    rates: dict[str, Annotated[float, Field(gt=0)]] = {}
+    rates: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
 
 
 class Query(Section):
@@ -96,7 +97,7 @@ class Collect(Section):
     details: int = Field(default=500, ge=0)
     window_days: int = Field(default=30, ge=1, le=30)
     gone_after: int = Field(default=2, ge=1)
-    market: str | None = None
+    market: str | None = Field(default=None, pattern=IDENTIFIER.pattern)
 
     @field_validator("user_agent")
     @classmethod
@@ -197,6 +198,8 @@ class CohortModel(Section):
             wrong = [column for column in getattr(self, name) if column not in allowed]
             if wrong:
                 raise ValueError(f"{name}: {', '.join(wrong)} is not among {', '.join(allowed)}")
+            if len(set(getattr(self, name))) != len(getattr(self, name)):
+                raise ValueError(f"{name}: name each column once")
         if "responsibility" not in self.texts:
             raise ValueError("texts: responsibility is required")
         names = [candidate.name for candidate in self.candidates]
@@ -237,6 +240,6 @@ def ascending(boundaries: tuple[float, ...]) -> tuple[float, ...]:
     ValueError
         They are not positive and ascending.
     """
-    if not boundaries or boundaries[0] <= 0 or any(a >= b for a, b in pairwise(boundaries)):
-        raise ValueError("boundaries must be positive and ascend, as [100000, 150000, 200000]")
+    if not boundaries or not all(0 < a < b for a, b in pairwise((*boundaries, inf))):
+        raise ValueError("boundaries must be positive, finite and ascend, as [100000, 150000, 200000]")
     return boundaries

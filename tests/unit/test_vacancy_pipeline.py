@@ -1,0 +1,46 @@
+"""What the file of a vacancies pipeline may say."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from xflow.vacancy_pipeline import VacancyPipeline
+
+
+def document(**sections: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "pipeline": "jobs",
+        "kind": "vacancies",
+        "description": "",
+        "input": {"train": "in/", "predict": "in/"},
+        "collect": {"user_agent": "xflow/1.0 (me@my.domain)", "queries": [{"area": ["1"]}], "market": "jobs_market"},
+        "model": {"candidates": [{"name": "majority", "kind": "majority"}]},
+    }
+    return {name: value | sections.get(name, {}) if isinstance(value, dict) else value for name, value in made.items()}
+
+
+def test_a_right_file_is_taken() -> None:
+    assert VacancyPipeline.model_validate(document()).targets == ("salary", "demand")
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "message"),
+    [
+        ("model", {"demand": {"boundaries": [float("nan"), 20]}}, "finite and ascend"),
+        ("model", {"demand": {"boundaries": [10, float("nan")]}}, "finite and ascend"),
+        ("model", {"salary": {"boundaries": [10, float("inf")]}}, "finite and ascend"),
+        ("model", {"salary": {"boundaries": [0, 10]}}, "finite and ascend"),
+        ("model", {"salary": {"boundaries": []}}, "finite and ascend"),
+        ("model", {"texts": ["responsibility", "responsibility"]}, "name each column once"),
+        ("model", {"categories": ["area_id", "area_id"]}, "name each column once"),
+        ("contract", {"rates": {"USD": float("inf")}}, "finite number"),
+        ("collect", {"user_agent": "xflow/1.0 (me@my.domain)\n"}, "user agent with a contact"),
+        ("collect", {"market": "../../etc/passwd"}, "match pattern"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_stands(section: str, wrong: dict[str, Any], message: str) -> None:
+    made = document(**{section: wrong})
+    made.setdefault(section, wrong)
+    with pytest.raises(ValidationError, match=message):
+        VacancyPipeline.model_validate(made)
