@@ -15,7 +15,12 @@ class Decision:
 
 
 def decide(
-    champion: np.ndarray | None, challenger: np.ndarray, metric: str, absent: str = "first model", unit: str = "series"
+    champion: np.ndarray | None,
+    challenger: np.ndarray,
+    metric: str,
+    absent: str = "first model",
+    unit: str = "series",
+    fewest: int = 1,
 ) -> Decision:
     """Decide whether the challenger becomes the champion.
 
@@ -30,6 +35,8 @@ def decide(
         Why `champion` is None, for the reason.
     unit
         What the errors are of, for the reason: ``series`` or ``vacancies``.
+    fewest
+        Units that both must have scored; with fewer the champion stays.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def decide(
     Raises
     ------
     ValueError
-        The shapes differ, or nothing was scored by both.
+        The shapes differ.
     """
     if champion is None:
         score = float(np.nanmean(challenger))
@@ -48,8 +55,9 @@ def decide(
     if champion.shape != challenger.shape:
         raise ValueError(f"champion scored {champion.shape} {unit}, challenger {challenger.shape}")
     both = np.isfinite(champion) & np.isfinite(challenger)
-    if not both.any():
-        raise ValueError(f"none of the holdout's {unit} was scored by both models")
+    if both.sum() < fewest:
+        reason = f"the champion stays: {both.sum()} of {len(both)} {unit} of the holdout can judge both models, "
+        return Decision(False, f"{reason}{fewest} are needed", {f"holdout_{unit}": float(both.sum())})
     old, new = float(champion[both].mean()), float(challenger[both].mean())
     figures = {
         f"holdout_{metric}_champion": old,

@@ -53,7 +53,7 @@ def judge_and_promote(
         data = kind.data(plan, feature_store)
         new = kind.errors(registry.load(version), data)
         old, absent = _champion_errors(kind, champion, plan, data, registry)
-        decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit)
+        decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit, kind.fewest)
         reason, promoted, figures = decision.reason, decision.promote, decision.figures
         registry.challenge(version, reason, figures)
         if promoted:

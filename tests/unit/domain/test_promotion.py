@@ -1,7 +1,6 @@
 """The verdict on a challenger."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +39,8 @@ def test_series_that_one_model_could_not_score_count_for_neither():
     assert decision.figures["holdout_series"] == 1
 
 
-def test_nothing_in_common_is_refused():
-    with pytest.raises(ValueError, match="none of the holdout's series"):
-        decide(np.array([np.nan, 1.0]), np.array([1.0, np.nan]), "mase")
+def test_with_too_little_in_common_the_champion_stays():
+    decision = decide(np.array([np.nan, 1.0, 1.0]), np.array([1.0, np.nan, 0.5]), "mase", fewest=2)
+    assert not decision.promote
+    assert decision.reason == "the champion stays: 1 of 3 series of the holdout can judge both models, 2 are needed"
+    assert not decide(np.array([np.nan, 1.0]), np.array([1.0, np.nan]), "mase").promote

@@ -56,6 +56,8 @@ class CohortModel:
         Columns of the features frame that it sees.
     members
         By name.
+    learned
+        `splits.identities` of the rows that it was fitted on: it cannot be judged by those.
     """
 
     target: str
@@ -65,6 +67,7 @@ class CohortModel:
     texts: tuple[str, ...]
     categories: tuple[str, ...]
     members: dict[str, Member]
+    learned: frozenset[int] = frozenset()
 
     def probabilities(self, frame: pd.DataFrame) -> Floats:
         """Return each cohort's probability for the rows of a features frame, shape (n, k); rows sum to 1.

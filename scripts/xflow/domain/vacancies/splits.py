@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pandas.util import hash_array
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
@@ -70,6 +71,20 @@ def groups(employers: Sequence[str], texts: Sequence[str]) -> Indices:
     size = 2 * n + len(keys)
     graph = sparse.coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=(size, size))
     return _by_appearance(connected_components(graph, directed=False)[1][:n])
+
+
+def identities(vacancies: Sequence[str], employers: Sequence[str], texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return what each row may be known again by, as numbers, shape (n, 3): its id, its employer and its text.
+
+    An anonymous employer, and an empty text, count as the id once more. Equal numbers mean equal values, other than
+    by chance in 2**64.
+    """
+    ids = [f"vacancy {each}" for each in vacancies]
+    employer = [f"employer {each}" if each else own for each, own in zip(employers, ids)]
+    keys = [normalised(each) for each in texts]
+    text = [f"text {each}" if each else own for each, own in zip(keys, ids)]
+    columns = [hash_array(np.array(each, dtype=object), categorize=False) for each in (ids, employer, text)]
+    return np.stack(columns, axis=1) if ids else np.zeros((0, 3), dtype=np.uint64)
 
 
 def holdout(published: npt.NDArray[np.float64], groups: Indices, share: float) -> Split:

@@ -105,6 +105,8 @@ class ModelKind(Protocol):
 
     unit: str
     """What a model is judged by one by one: ``series`` or ``vacancies``."""
+    fewest: int
+    """Units that champion and challenger must both be judged by."""
 
     def plan(
         self, ref: FeatureSetRef, target: str, horizon: int | None, trials: int, features: FeatureStore

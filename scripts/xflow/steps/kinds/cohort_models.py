@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched, chain
 from typing import Any
 
@@ -52,6 +52,7 @@ class CohortModels:
     """What is special to models of cohorts; see `xflow.steps.kinds.ModelKind`."""
 
     unit = "vacancies"
+    fewest = 30
 
     def __init__(self, pipeline: VacancyPipeline) -> None:
         self._pipeline, self._model = pipeline, pipeline.model
@@ -165,6 +166,7 @@ class CohortModels:
         found["holdout_log_loss_floor"] = metrics.log_loss(naive, data.holdout_labels)
         found["holdout_vacancies"] = float(data.holdout_labels.judged.sum())
         example = data.frame[[*self._model.texts, *self._model.categories]].head(EXAMPLE_ROWS)
+        model = replace(model, learned=frozenset(_identities(data.frame).ravel().tolist()))
         return Fitted(model, found, figures.figures(model, data.holdout, made, data.holdout_labels), example)
 
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
@@ -175,9 +177,14 @@ class CohortModels:
         return f"{members}; {target}, from {', '.join((*self._model.texts, *self._model.categories))}"
 
     def errors(self, model: CohortModel, data: CohortData) -> np.ndarray:
-        """Return each vacancy's log loss on the holdout, shape (n,); NaN where it cannot be judged."""
+        """Return each vacancy's log loss on the holdout, shape (n,).
+
+        NaN where it cannot be judged: its cohort is not known yet, or the model learned from it, from another vacancy
+        of its employer, or from its text.
+        """
         losses = metrics.row_losses(model.probabilities(data.holdout), data.holdout_labels.feasible)
-        return np.where(data.holdout_labels.judged, losses, np.nan)
+        seen = np.isin(_identities(data.holdout), np.array([*model.learned], dtype=np.uint64)).any(axis=1)
+        return np.where(data.holdout_labels.judged & ~seen, losses, np.nan)
 
     def mismatch(self, model: CohortModel, plan: FoldPlan | None = None) -> str | None:
         """Return what a model was trained for and the pipeline now says otherwise, or None when they agree.
@@ -243,26 +250,34 @@ class CohortModels:
         return splits.groups(frame["employer_id"].tolist(), frame["responsibility_lemmas"].tolist())
 
     def _split(self, frame: pd.DataFrame, labels: Labels, measure: str) -> splits.Split:
-        """Hold out the newest judged vacancies; learn from the rest but for what shares a group with them."""
+        """Hold out the newest judged vacancies; learn from older ones that share no group with them.
+
+        Younger ones, which cannot be judged yet, are not learned from: they will be the holdout of a later training,
+        which must not find a champion that knows them.
+        """
         groups = self._groups(frame)
         judged = np.flatnonzero(labels.judged)
         times = self._times(frame, groups, measure)
         parts = splits.holdout(times[judged], groups[judged], self._model.holdout)
         held = judged[parts.holdout]
-        other = labels.usable & ~labels.judged & ~np.isin(groups, groups[held])
+        older = times < times[held].min()
+        other = labels.usable & ~labels.judged & older & ~np.isin(groups, groups[held])
         train = np.union1d(judged[parts.train], np.flatnonzero(other))
         return splits.Split(train, held, np.setdiff1d(np.flatnonzero(labels.usable), np.union1d(train, held)))
 
     def _times(self, frame: pd.DataFrame, groups: np.ndarray, measure: str) -> np.ndarray:
         """Return what orders the vacancies from old to new, shape (n,).
 
-        Publication moves forward while a vacancy lives, so lifetimes are ordered by their beginnings. The age so
-        far of a snapshot is time itself: newest ones would all be of one cohort, so whole groups are drawn.
+        Publication moves forward while a vacancy lives, so with a history it is their beginnings. The age so far
+        of a snapshot is time itself: the newest would all be of one cohort, so whole groups are drawn instead, by
+        their employers' names, so that the same ones are drawn again later.
         """
         if measure == "age":
-            drawn: np.ndarray = np.random.default_rng(self._model.seed).permutation(groups.max() + 1)[groups]
-            return drawn.astype(np.float64)
-        return -frame["followed"].to_numpy() if measure == "lifetime" else frame["published"].to_numpy()
+            drawn = np.full(groups.max() + 1, np.inf)
+            np.minimum.at(drawn, groups, _identities(frame)[:, 1].astype(np.float64))
+            return np.asarray(drawn[groups])
+        began = frame["has_history"].any()
+        return np.asarray(-frame["followed"].to_numpy() if began else frame["published"].to_numpy())
 
     def _setting(self, plan: FoldPlan) -> Setting:
         model = self._model
@@ -287,6 +302,11 @@ def _columns(champion: Champion, target: str, frame: pd.DataFrame) -> dict[str, 
         "model_version": [champion.version.version] * n,
         "input_row_id": frame[ROW_ID].tolist(),
     }
+
+
+def _identities(frame: pd.DataFrame) -> np.ndarray:
+    names = (VACANCY_ID, "employer_id", "responsibility_lemmas")
+    return splits.identities(*(frame[name].tolist() for name in names))
 
 
 def _hash(frame: pd.DataFrame, labels: Labels) -> str:

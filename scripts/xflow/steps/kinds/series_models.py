@@ -50,6 +50,7 @@ class SeriesModels:
     """What is special to models of series; see `xflow.steps.kinds.ModelKind`."""
 
     unit = "series"
+    fewest = 1
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline, self._model = pipeline, pipeline.model
