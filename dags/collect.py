@@ -42,8 +42,7 @@ def collector() -> "CollectRunner":
 def collect() -> Json | None:
     """Fetch a snapshot of what the API lists; go on where an interrupted attempt stopped."""
     run = collector()
-    taken_at = started_at()
-    run.start(taken_at)
+    taken_at = run.start(started_at())
     if not param("fetch"):
         log.info("fetch is off: hh.ru is not asked, what lies on S3 is taken in")
         return None

@@ -94,10 +94,10 @@ def collect(
     """Collect vacancies from hh.ru, keep their history, and deliver them to train and predict."""
     from xflow.collect_runner import CollectRunner
 
-    taken_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
     with _reported(), _Steps(CollectRunner(*_run(name, "collect", run_id))) as steps:
         run = steps.runner
-        steps.call("start", run.start, taken_at)
+        taken_at = steps.call("start", run.start, now)
         snapshot = steps.call("collect", run.collect, taken_at) if fetch else None
         update = steps.call("update history", run.update_history)
         delivery = steps.call("deliver", run.deliver, update)

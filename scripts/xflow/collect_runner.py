@@ -45,15 +45,23 @@ class CollectRunner(Runner):
             self.settings.greenplum_dsn, self.pipeline.name, section.gone_after, section.window_days
         )
 
-    def start(self, taken_at: str) -> None:
-        """Open the run in the ledger and make the tables that it needs."""
+    def start(self, now: str) -> str:
+        """Open the run in the ledger and make the tables that it needs; return when its snapshot was taken.
+
+        That is `now`, an ISO timestamp in UTC without a zone, but what it was the first time for a repeated run: a
+        finished snapshot stays what it is, and one of the same day is gone on with.
+        """
         from xflow.steps.kinds import input_kind
 
         with self._step("start"):
             self.mart.prepare(self.pipeline.name, input_kind(self.pipeline).tables)
             self.history.prepare()
+            before = self.mart.run(self.key) or {}
+            first = before.get("as_of") or now
+            taken_at: str = first if before.get("state") == "success" or first[:10] == now[:10] else now
             facts = {"as_of": taken_at, "input_uri": self.section.url, "git_commit": git_commit()}
             self.mart.start_run(self.key, facts)
+            return taken_at
 
     def collect(self, taken_at: str) -> Json:
         """Fetch a snapshot; return a `SnapshotRef`.
@@ -61,7 +69,7 @@ class CollectRunner(Runner):
         Parameters
         ----------
         taken_at
-            ISO timestamp in UTC without a zone: when the run began, the same when it is repeated.
+            From `start`.
         """
         from xflow.adapters.hh import HhApi
         from xflow.adapters.rate_limit import TarantoolRateLimit

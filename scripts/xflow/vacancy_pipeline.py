@@ -99,6 +99,13 @@ class Collect(Section):
     gone_after: int = Field(default=2, ge=1)
     market: str | None = Field(default=None, pattern=IDENTIFIER.pattern)
 
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str) -> str:
+        if not re.match(r"^https?://[^@/\s]+(/\S*)?$", url):
+            raise ValueError("write the API's address as https://api.hh.ru; a token goes into XFLOW_HH_TOKEN")
+        return url
+
     @field_validator("user_agent")
     @classmethod
     def _contact(cls, agent: str) -> str:
@@ -238,8 +245,10 @@ def ascending(boundaries: tuple[float, ...]) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        They are not positive and ascending.
+        They are not positive and ascending, or differ by less than their first six digits, which name the cohorts.
     """
     if not boundaries or not all(0 < a < b for a, b in pairwise((*boundaries, inf))):
         raise ValueError("boundaries must be positive, finite and ascend, as [100000, 150000, 200000]")
+    if len({f"{each:g}" for each in boundaries}) < len(boundaries):
+        raise ValueError("boundaries must differ within their first six digits: cohorts are named by them")
     return boundaries

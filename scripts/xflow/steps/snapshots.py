@@ -16,6 +16,7 @@ from xflow.ports import ObjectStore
 from xflow.refs import ObjectRef, Ref, SnapshotRef
 from xflow.schema import MANIFEST, MANIFEST_SCHEMA_VERSION, RAW_SCHEMA
 
+START_OVER = "Delete the snapshot's prefix: the next collection lists what is still there."
 BATCH_ROWS = 256  # search pages of up to a few hundred kB each
 
 
@@ -168,9 +169,12 @@ def read_snapshot(store: ObjectStore, ref: SnapshotRef) -> Iterator[pa.RecordBat
         A part is not parquet of raw responses.
     """
     for part in read_manifest(store, ref).parts:
-        table = _table(store, part)
+        try:
+            table = _table(store, part)
+        except InputChanged as error:
+            raise InputChanged(f"{part.uri}: not the part that the manifest names. {START_OVER} ({error})") from error
         if table.num_rows != part.rows:
-            raise InputChanged(f"{part.uri}: {table.num_rows} responses, the manifest says {part.rows}.")
+            raise InputChanged(f"{part.uri}: {table.num_rows} responses, the manifest says {part.rows}. {START_OVER}")
         yield from table.to_batches(BATCH_ROWS)
 
 
@@ -192,9 +196,7 @@ def _table(store: ObjectStore, part: ObjectRef) -> pa.Table:
         return table.select(RAW_SCHEMA.names).cast(RAW_SCHEMA)
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise InputUnreadable(
-            f"{part.uri}: not parquet of raw responses ({reason}). Delete the snapshot's prefix and collect again."
-        ) from error
+        raise InputUnreadable(f"{part.uri}: not parquet of raw responses ({reason}). {START_OVER}") from error
 
 
 def _manifest(store: ObjectStore, ref: ObjectRef) -> SnapshotManifest:
@@ -203,8 +205,7 @@ def _manifest(store: ObjectStore, ref: ObjectRef) -> SnapshotManifest:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputUnreadable(
-            f"{ref.uri}: not a snapshot's manifest ({'.'.join(map(str, first['loc']))}: {first['msg']}). "
-            "Delete the snapshot's prefix and collect again."
+            f"{ref.uri}: not a snapshot's manifest ({'.'.join(map(str, first['loc']))}: {first['msg']}). {START_OVER}"
         ) from error
 
 
