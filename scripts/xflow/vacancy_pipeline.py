@@ -123,7 +123,8 @@ class SalaryTarget(Section):
         Lower ends of the second and further cohorts: a salary of exactly 100,000 lies in the cohort
         that begins there.
     quantiles
-        Number of equal cohorts whose boundaries are fitted on the training part instead.
+        Number of equal cohorts whose boundaries are fitted on the training part instead. Cohorts that moved
+        cannot be compared: the new model then replaces the champion unjudged.
     not_stated
         Vacancies without a salary are a ``cohort`` of their own, or ``leave_out``.
     """
@@ -171,7 +172,7 @@ class CohortCandidate(Section):
     search: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
-class CohortModel(Section):
+class CohortSection(Section):
     """How the cohort models are made, judged and used.
 
     Attributes
@@ -200,7 +201,7 @@ class CohortModel(Section):
     candidates: tuple[CohortCandidate, ...]
 
     @model_validator(mode="after")
-    def _consistent(self) -> "CohortModel":
+    def _consistent(self) -> "CohortSection":
         for name, allowed in (("texts", TEXTS), ("categories", CATEGORIES)):
             wrong = [column for column in getattr(self, name) if column not in allowed]
             if wrong:
@@ -227,7 +228,7 @@ class VacancyPipeline(BasePipeline):
     collect: Collect | None = None
     input: VacancyInput
     contract: VacancyContract = VacancyContract()
-    model: CohortModel
+    model: CohortSection
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
 """The models of a vacancies pipeline: cohorts learned from texts, judged by employers that they never saw."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import batched, chain
 from typing import Any
 
@@ -12,40 +11,18 @@ import pandas as pd
 
 from xflow.columns import ROW_ID, VACANCY_ID
 from xflow.domain.tuning import TuneResult
-from xflow.domain.vacancies import cohorts, figures, metrics, splits, tuning
+from xflow.domain.vacancies import figures, metrics, tuning
 from xflow.domain.vacancies.candidates import Setting, build
-from xflow.domain.vacancies.cohorts import Labels
 from xflow.domain.vacancies.model import CohortModel, combine, fit_model
 from xflow.domain.vacancies.records import to_frame
-from xflow.errors import ContractViolated
 from xflow.ports import FeatureStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
+from xflow.steps.kinds.cohort_data import CohortData, CohortTarget, identities, read_frame
 from xflow.vacancy_pipeline import CohortCandidate, VacancyPipeline
 
 VACANCIES_A_CHUNK = 4_096
 EXAMPLE_ROWS = 5
-
-
-@dataclass(frozen=True)
-class CohortData:
-    """One plan's data.
-
-    Attributes
-    ----------
-    frame, labels
-        What may be learned from, and the cohorts that each vacancy may belong to.
-    folds
-        Positions of the training and the test part of every fold, within `frame`.
-    holdout, holdout_labels
-        The newest vacancies, of other employers and texts.
-    """
-
-    frame: pd.DataFrame
-    labels: Labels
-    folds: list[tuple[np.ndarray, np.ndarray]]
-    holdout: pd.DataFrame
-    holdout_labels: Labels
 
 
 class CohortModels:
@@ -75,23 +52,17 @@ class CohortModels:
         ContractViolated
             Nothing can be learned: no salary is stated, all vacancies are of one cohort, or of too few employers.
         """
-        frame = self._read(ref, features)
-        measure = self._measure(frame, target)
-        split = self._split(frame, self._labels(frame, target, self._boundaries(frame, target), measure), measure)
-        train = frame.iloc[split.train]
-        boundaries = self._boundaries(train, target)
-        labels = self._labels(frame, target, boundaries, measure)
-        learned, held = labels.take(split.train), labels.take(split.holdout)
-        cohorts.check_labels(learned, target, self._model.folds)
+        frame = read_frame(features, ref)
+        made = CohortTarget(self._model, target).freeze(frame)
         return FoldPlan(
             feature_set=ref,
             target=target,
             folds=self._model.folds,
             trials=trials,
-            holdout_hash=_hash(frame.iloc[split.holdout], held),
-            scored=int(learned.judged.sum()),
-            boundaries=boundaries,
-            measure=measure,
+            holdout_hash=made.holdout_hash,
+            scored=made.scored,
+            boundaries=made.boundaries,
+            measure=made.measure,
         )
 
     def params(self, plan: FoldPlan) -> dict[str, object]:
@@ -106,20 +77,8 @@ class CohortModels:
 
     def data(self, plan: FoldPlan, features: FeatureStore) -> CohortData:
         """Read the plan's feature set and split it as planned."""
-        frame = self._read(plan.feature_set, features)
-        labels = self._labels(frame, plan.target, plan.boundaries, plan.measure)
-        split = self._split(frame, labels, plan.measure)
-        learned = labels.take(split.train)
-        train = frame.iloc[split.train].reset_index(drop=True)
-        # Stratified by what is judged: a fold without any of a cohort could not be scored for it.
-        codes = np.where(learned.judged, learned.codes, -1)
-        return CohortData(
-            train,
-            learned,
-            splits.folds(self._groups(train), codes, plan.folds, self._model.seed),
-            frame.iloc[split.holdout].reset_index(drop=True),
-            labels.take(split.holdout),
-        )
+        target = CohortTarget(self._model, plan.target)
+        return target.data(read_frame(features, plan.feature_set), plan.boundaries, plan.measure, plan.folds)
 
     def tune(
         self, candidate: CohortCandidate, data: CohortData, plan: FoldPlan, progress: Progress | None
@@ -166,7 +125,7 @@ class CohortModels:
         found["holdout_log_loss_floor"] = metrics.log_loss(naive, data.holdout_labels)
         found["holdout_vacancies"] = float(data.holdout_labels.judged.sum())
         example = data.frame[[*self._model.texts, *self._model.categories]].head(EXAMPLE_ROWS)
-        model = replace(model, learned=frozenset(_identities(data.frame).ravel().tolist()))
+        model = replace(model, learned=frozenset(identities(data.frame).ravel().tolist()))
         return Fitted(model, found, figures.figures(model, data.holdout, made, data.holdout_labels), example)
 
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
@@ -183,7 +142,7 @@ class CohortModels:
         of its employer, or from its text.
         """
         losses = metrics.row_losses(model.probabilities(data.holdout), data.holdout_labels.feasible)
-        seen = np.isin(_identities(data.holdout), np.array([*model.learned], dtype=np.uint64)).any(axis=1)
+        seen = np.isin(identities(data.holdout), np.array([*model.learned], dtype=np.uint64)).any(axis=1)
         return np.where(data.holdout_labels.judged & ~seen, losses, np.nan)
 
     def mismatch(self, model: CohortModel, plan: FoldPlan | None = None) -> str | None:
@@ -195,7 +154,7 @@ class CohortModels:
         wanted = [("texts", self._model.texts, model.texts), ("categories", self._model.categories, model.categories)]
         if plan is not None:
             wanted += [("boundaries", plan.boundaries, model.boundaries), ("measure", plan.measure, model.measure)]
-        elif fixed := self._fixed(model.target):
+        elif fixed := CohortTarget(self._model, model.target).fixed:
             wanted += [("boundaries", fixed, model.boundaries)]
         differ = [f"{name} {found} (now {now})" for name, now, found in wanted if tuple(now) != tuple(found)]
         return f"trained for {', '.join(differ)}" if differ else None
@@ -214,70 +173,6 @@ class CohortModels:
             frame = to_frame(facts, chunk)
             made = [_columns(champion, target, frame) for target, champion in champions.items()]
             yield Predicted({name: [*chain(*(part[name] for part in made))] for name in made[0]}, len(frame))
-
-    def _read(self, ref: FeatureSetRef, features: FeatureStore) -> pd.DataFrame:
-        facts, blocks = features.read(ref)
-        frame = to_frame(facts, blocks)
-        if frame.empty:
-            raise ContractViolated(f"{self._pipeline.name}: no vacancy is known up to as_of. Choose a later one.")
-        return frame
-
-    def _measure(self, frame: pd.DataFrame, target: str) -> str:
-        if target == "demand" and self._model.demand is not None:
-            return cohorts.demand_measure(frame, self._model.demand)
-        return ""
-
-    def _boundaries(self, frame: pd.DataFrame, target: str) -> tuple[float, ...]:
-        if target == "salary" and self._model.salary is not None:
-            return cohorts.salary_boundaries(frame, self._model.salary)
-        return self._fixed(target)
-
-    def _fixed(self, target: str) -> tuple[float, ...]:
-        """Return the boundaries that the pipeline's file fixes, none when they are fitted."""
-        if target == "demand" and self._model.demand is not None:
-            return self._model.demand.boundaries
-        if target == "salary" and self._model.salary is not None and self._model.salary.quantiles is None:
-            return self._model.salary.boundaries
-        return ()
-
-    def _labels(self, frame: pd.DataFrame, target: str, boundaries: tuple[float, ...], measure: str) -> Labels:
-        if target == "demand" and self._model.demand is not None:
-            return cohorts.demand_labels(frame, self._model.demand, measure)
-        assert self._model.salary is not None  # noqa: S101  # a plan is of one of the pipeline's targets
-        return cohorts.salary_labels(frame, self._model.salary, boundaries)
-
-    def _groups(self, frame: pd.DataFrame) -> np.ndarray:
-        return splits.groups(frame["employer_id"].tolist(), frame["responsibility_lemmas"].tolist())
-
-    def _split(self, frame: pd.DataFrame, labels: Labels, measure: str) -> splits.Split:
-        """Hold out the newest judged vacancies; learn from older ones that share no group with them.
-
-        Younger ones, which cannot be judged yet, are not learned from: they will be the holdout of a later training,
-        which must not find a champion that knows them.
-        """
-        groups = self._groups(frame)
-        judged = np.flatnonzero(labels.judged)
-        times = self._times(frame, groups, measure)
-        parts = splits.holdout(times[judged], groups[judged], self._model.holdout)
-        held = judged[parts.holdout]
-        older = times < times[held].min()
-        other = labels.usable & ~labels.judged & older & ~np.isin(groups, groups[held])
-        train = np.union1d(judged[parts.train], np.flatnonzero(other))
-        return splits.Split(train, held, np.setdiff1d(np.flatnonzero(labels.usable), np.union1d(train, held)))
-
-    def _times(self, frame: pd.DataFrame, groups: np.ndarray, measure: str) -> np.ndarray:
-        """Return what orders the vacancies from old to new, shape (n,).
-
-        Publication moves forward while a vacancy lives, so with a history it is their beginnings. The age so far
-        of a snapshot is time itself: the newest would all be of one cohort, so whole groups are drawn instead, by
-        their employers' names, so that the same ones are drawn again later.
-        """
-        if measure == "age":
-            drawn = np.full(groups.max() + 1, np.inf)
-            np.minimum.at(drawn, groups, _identities(frame)[:, 1].astype(np.float64))
-            return np.asarray(drawn[groups])
-        began = frame["has_history"].any()
-        return np.asarray(-frame["followed"].to_numpy() if began else frame["published"].to_numpy())
 
     def _setting(self, plan: FoldPlan) -> Setting:
         model = self._model
@@ -302,15 +197,3 @@ def _columns(champion: Champion, target: str, frame: pd.DataFrame) -> dict[str, 
         "model_version": [champion.version.version] * n,
         "input_row_id": frame[ROW_ID].tolist(),
     }
-
-
-def _identities(frame: pd.DataFrame) -> np.ndarray:
-    names = (VACANCY_ID, "employer_id", "responsibility_lemmas")
-    return splits.identities(*(frame[name].tolist() for name in names))
-
-
-def _hash(frame: pd.DataFrame, labels: Labels) -> str:
-    """Name the holdout by its content: ids, texts and cohorts."""
-    content = hashlib.sha256(pd.util.hash_pandas_object(frame.drop(columns=[ROW_ID]), index=False).to_numpy().tobytes())
-    content.update(labels.feasible.tobytes())
-    return content.hexdigest()

@@ -1,0 +1,178 @@
+"""What the models of one target learn from, and what they are judged by."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from xflow.columns import ROW_ID, VACANCY_ID
+from xflow.domain.vacancies import cohorts, splits
+from xflow.domain.vacancies.cohorts import Labels
+from xflow.domain.vacancies.records import to_frame
+from xflow.errors import ContractViolated
+from xflow.ports import FeatureStore
+from xflow.refs import FeatureSetRef
+from xflow.vacancy_pipeline import CohortSection
+
+
+@dataclass(frozen=True)
+class CohortData:
+    """One plan's data.
+
+    Attributes
+    ----------
+    frame, labels
+        What may be learned from, and the cohorts that each vacancy may belong to.
+    folds
+        Positions of the training and the test part of every fold, within `frame`.
+    holdout, holdout_labels
+        The newest vacancies, of other employers and texts.
+    """
+
+    frame: pd.DataFrame
+    labels: Labels
+    folds: list[tuple[np.ndarray, np.ndarray]]
+    holdout: pd.DataFrame
+    holdout_labels: Labels
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """How a target is cut out of a feature set; see `xflow.refs.FoldPlan`."""
+
+    boundaries: tuple[float, ...]
+    measure: str
+    holdout_hash: str
+    scored: int
+
+
+class CohortTarget:
+    """One target of a vacancies pipeline.
+
+    Parameters
+    ----------
+    section
+        The `model` section of the pipeline's file.
+    name
+        ``salary`` or ``demand``.
+    """
+
+    def __init__(self, section: CohortSection, name: str) -> None:
+        self._section, self._name = section, name
+        self._demand = section.demand if name == "demand" else None
+        self._salary = section.salary if name == "salary" else None
+
+    @property
+    def fixed(self) -> tuple[float, ...]:
+        """The boundaries that the pipeline's file fixes, none when they are fitted."""
+        if self._demand is not None:
+            return self._demand.boundaries
+        if self._salary is not None and self._salary.quantiles is None:
+            return self._salary.boundaries
+        return ()
+
+    def freeze(self, frame: pd.DataFrame) -> Frozen:
+        """Choose the measure, split, and fit the boundaries on the training part.
+
+        Raises
+        ------
+        ContractViolated
+            Nothing can be learned: no salary is stated, all vacancies are of one cohort, or of too few employers.
+        """
+        measure = cohorts.demand_measure(frame, self._demand) if self._demand is not None else ""
+        split = self._split(frame, self._labels(frame, self._boundaries(frame), measure), measure)
+        boundaries = self._boundaries(frame.iloc[split.train])
+        labels = self._labels(frame, boundaries, measure)
+        learned = labels.take(split.train)
+        cohorts.check_labels(learned, self._name, self._section.folds)
+        content = _hash(frame.iloc[split.holdout], labels.take(split.holdout))
+        return Frozen(boundaries, measure, content, int(learned.judged.sum()))
+
+    def data(self, frame: pd.DataFrame, boundaries: tuple[float, ...], measure: str, folds: int) -> CohortData:
+        """Split a frame as it was frozen."""
+        labels = self._labels(frame, boundaries, measure)
+        split = self._split(frame, labels, measure)
+        learned = labels.take(split.train)
+        train = frame.iloc[split.train].reset_index(drop=True)
+        # Stratified by what is judged: a fold without any of a cohort could not be scored for it.
+        codes = np.where(learned.judged, learned.codes, -1)
+        return CohortData(
+            train,
+            learned,
+            splits.folds(_groups(train), codes, folds, self._section.seed),
+            frame.iloc[split.holdout].reset_index(drop=True),
+            labels.take(split.holdout),
+        )
+
+    def _boundaries(self, frame: pd.DataFrame) -> tuple[float, ...]:
+        return self.fixed if self._salary is None else cohorts.salary_boundaries(frame, self._salary)
+
+    def _labels(self, frame: pd.DataFrame, boundaries: tuple[float, ...], measure: str) -> Labels:
+        if self._demand is not None:
+            return cohorts.demand_labels(frame, self._demand, measure)
+        assert self._salary is not None  # noqa: S101  # a plan is of one of the pipeline's targets
+        return cohorts.salary_labels(frame, self._salary, boundaries)
+
+    def _split(self, frame: pd.DataFrame, labels: Labels, measure: str) -> splits.Split:
+        """Hold out the newest judged vacancies; learn from older ones that share no group with them.
+
+        Younger ones, which cannot be judged yet, are not learned from: they will be the holdout of a later training,
+        which must not find a champion that knows them.
+        """
+        groups = _groups(frame)
+        judged = np.flatnonzero(labels.judged)
+        times = _times(frame, groups, measure)
+        parts = splits.holdout(times[judged], groups[judged], self._section.holdout)
+        held = judged[parts.holdout]
+        older = times < times[held].min()
+        other = labels.usable & ~labels.judged & older & ~np.isin(groups, groups[held])
+        train = np.union1d(judged[parts.train], np.flatnonzero(other))
+        return splits.Split(train, held, np.setdiff1d(np.flatnonzero(labels.usable), np.union1d(train, held)))
+
+
+def read_frame(features: FeatureStore, ref: FeatureSetRef) -> pd.DataFrame:
+    """Return the features frame of a ready set.
+
+    Raises
+    ------
+    ContractViolated
+        It is empty.
+    """
+    facts, blocks = features.read(ref)
+    frame = to_frame(facts, blocks)
+    if frame.empty:
+        raise ContractViolated(f"feature set {ref.id}: no vacancy is known up to as_of. Choose a later one.")
+    return frame
+
+
+def identities(frame: pd.DataFrame) -> np.ndarray:
+    """Return what each vacancy may be known again by, shape (n, 3); see `splits.identities`."""
+    names = (VACANCY_ID, "employer_id", "responsibility_lemmas")
+    return splits.identities(*(frame[name].tolist() for name in names))
+
+
+def _groups(frame: pd.DataFrame) -> np.ndarray:
+    return splits.groups(frame["employer_id"].tolist(), frame["responsibility_lemmas"].tolist())
+
+
+def _times(frame: pd.DataFrame, groups: np.ndarray, measure: str) -> np.ndarray:
+    """Return what orders the vacancies from old to new, shape (n,).
+
+    Publication moves forward while a vacancy lives, so with a history it is their beginnings. The age so far of a
+    snapshot is time itself: the newest would all be of one cohort, so whole groups are drawn instead, by their
+    employers' names, so that the same ones are drawn again later.
+    """
+    if measure == "age":
+        drawn = np.full(groups.max() + 1, np.inf)
+        np.minimum.at(drawn, groups, identities(frame)[:, 1].astype(np.float64))
+        return np.asarray(drawn[groups])
+    began = frame["has_history"].any()
+    return np.asarray(-frame["followed"].to_numpy() if began else frame["published"].to_numpy())
+
+
+def _hash(frame: pd.DataFrame, labels: Labels) -> str:
+    """Name the holdout by its content: ids, texts and cohorts."""
+    content = hashlib.sha256(pd.util.hash_pandas_object(frame.drop(columns=[ROW_ID]), index=False).to_numpy().tobytes())
+    content.update(labels.feasible.tobytes())
+    return content.hexdigest()
