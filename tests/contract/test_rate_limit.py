@@ -10,8 +10,8 @@ import pytest
 
 from xflow.adapters.rate_limit import LocalRateLimit, TarantoolRateLimit
 from xflow.errors import ServiceUnavailable
-from xflow.ports import RateLimit
 from xflow.settings import Settings
+from xflow.vacancy_ports import RateLimit
 
 Make = Callable[[float], RateLimit]
 

@@ -14,7 +14,7 @@ import requests
 from requests.auth import AuthBase
 
 from xflow.errors import AccessDenied, ConfigInvalid, ServiceUnavailable, XflowError
-from xflow.ports import ApiResponse, RateLimit
+from xflow.vacancy_ports import ApiResponse, RateLimit
 
 log = logging.getLogger("xflow.hh")
 
@@ -73,7 +73,7 @@ class HhApi:
         return f"{self._base}/{path.lstrip('/')}" + (f"?{urlencode(params)}" if params else "")
 
     def get(self, url: str, etag: str | None = None) -> ApiResponse:
-        """Request a URL; see `xflow.ports.VacancyApi`.
+        """Request a URL; see `xflow.vacancy_ports.VacancyApi`.
 
         Raises
         ------

@@ -33,7 +33,7 @@ WHERE closed_at IS NULL
 
 
 class GreenplumHistory(GreenplumServer):
-    """The history of one pipeline's vacancies; see `xflow.ports.VacancyHistory`.
+    """The history of one pipeline's vacancies; see `xflow.vacancy_ports.VacancyHistory`.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class GreenplumHistory(GreenplumServer):
         return True
 
     def rows(self, as_of: datetime, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream every vacancy as it was known at `as_of`, by id; see `xflow.ports.VacancyHistory`."""
+        """Stream every vacancy as it was known at `as_of`, by id; see `xflow.vacancy_ports.VacancyHistory`."""
         words = {**self._words, "as_of": "%(as_of)s::timestamp", "since": "%(since)s::timestamp"}
         statement = f'SELECT * FROM ({tables.render("history", words)}) h ORDER BY vacancy_id COLLATE "C"'  # noqa: S608
         bounds = {"as_of": as_of, "since": since or BEGINNING}

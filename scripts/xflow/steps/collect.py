@@ -10,11 +10,12 @@ from urllib.parse import quote
 from xflow.domain.vacancies import raw
 from xflow.domain.vacancies.raw import Listed, RawResponse
 from xflow.domain.vacancies.slices import DEPTH, PER_PAGE, Slice, divide, first_slices, scope
-from xflow.ports import ObjectStore, VacancyApi, Wanted
+from xflow.ports import ObjectStore
 from xflow.refs import RunKey, SnapshotRef
 from xflow.steps.responses import ResponseSource, read_response
 from xflow.steps.snapshots import SnapshotFacts, SnapshotWriter
 from xflow.vacancy_pipeline import Collect
+from xflow.vacancy_ports import VacancyApi, Wanted
 
 log = logging.getLogger("xflow.collect")
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xflow.errors import ConfigInvalid, InputMissing
-from xflow.ports import ObjectStore, VacancyHistory
+from xflow.ports import ObjectStore
 from xflow.refs import Delivery, ObjectRef, SnapshotRef
 from xflow.schema import VACANCY_SCHEMA
 from xflow.vacancy_pipeline import VacancyPipeline
+from xflow.vacancy_ports import VacancyHistory
 
 STAMP = "%Y%m%dT%H%M%S"
 NAME = re.compile(r"(?P<stamp>\d{8}T\d{6})-.*\.parquet")

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from xflow.domain.vacancies.market import LISTING_SCHEMA, market_of, market_series, seen_days
 from xflow.errors import ConfigInvalid, InputMissing
 from xflow.pipeline import Pipeline
-from xflow.ports import ObjectStore, VacancyHistory
+from xflow.ports import ObjectStore
 from xflow.refs import MarketDelivery, ObjectRef, SnapshotRef
+from xflow.vacancy_ports import VacancyHistory
 
 log = logging.getLogger("xflow")
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from xflow.domain.vacancies import raw
 from xflow.domain.vacancies.raw import RawResponse
 from xflow.errors import ConfigInvalid, InputChanged, InputMissing, InputUnreadable, ServiceUnavailable
-from xflow.ports import ApiResponse, ObjectStore, VacancyApi
+from xflow.ports import ObjectStore
 from xflow.refs import ObjectRef, SnapshotRef
 from xflow.steps.snapshots import parts_by_name, read_manifest, read_part
+from xflow.vacancy_ports import ApiResponse, VacancyApi
 
 log = logging.getLogger("xflow.collect")
 

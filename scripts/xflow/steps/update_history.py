@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from xflow.domain.vacancies.flat import sightings
-from xflow.ports import ObjectStore, VacancyHistory
+from xflow.ports import ObjectStore
 from xflow.refs import HistoryUpdate, SnapshotRef
 from xflow.steps.snapshots import list_snapshots, newest_snapshot, raw_prefix, read_manifest, read_snapshot
+from xflow.vacancy_ports import VacancyHistory
 
 log = logging.getLogger("xflow")
 
