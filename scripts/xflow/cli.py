@@ -177,8 +177,10 @@ class _Steps[R: Runner]:
             self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.stop()
+        if kind is KeyboardInterrupt:
+            console.print(f"stopped; go on with --run-id {self.runner.key.run_id}", highlight=False)
 
     def call(self, title: str, step: Callable[..., Any], *args: Any) -> Any:
         """Run one step and show its progress; one line a step where nothing can be redrawn."""
@@ -209,6 +211,8 @@ def _print_rows(checked: Json) -> None:
     typer.echo(
         f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}"
     )
+    objects = [each["uri"] for each in checked["objects"]]
+    typer.echo(f"read {objects[0]}" + (f" and {len(objects) - 1} more" if objects[1:] else ""))
 
 
 def _print(title: str, figures: dict[str, float], unit: str) -> None:

@@ -74,8 +74,9 @@ class CollectRunner(Runner):
         from xflow.adapters.hh import HhApi
         from xflow.adapters.rate_limit import TarantoolRateLimit
         from xflow.domain.vacancies.slices import scope
-        from xflow.steps.collect import collect
+        from xflow.steps.collect import SOURCE, collect
         from xflow.steps.snapshots import newest_snapshot, raw_prefix
+        from xflow.steps.update_history import refuse_mixture
 
         section = self.section
         with self._step("collect"):
@@ -84,6 +85,7 @@ class CollectRunner(Runner):
                     f"{self.pipeline.name}: collect.user_agent is {section.user_agent}: hh.ru wants the address of "
                     "whoever collects. Write yours into the pipeline's file."
                 )
+            refuse_mixture(self.pipeline.name, self.history, SOURCE)
             name = urlsplit(section.url).netloc
             limiter = TarantoolRateLimit(self.settings.tarantool_uri, name, section.requests_per_second)
             mine = scope(section.queries, section.window_days)

@@ -8,20 +8,26 @@ from rich.table import Column, Table
 from xflow.pipeline import AnyPipeline, Pipeline, load
 from xflow.settings import Settings, pipelines_folder
 
+GENERATED = {"vacancies": " (generated sample: its figures say nothing of real vacancies)"}
+
 
 def results(settings: Settings, airflow_url: str, pipeline: str, run_id: str) -> Table:
     """Return the table of what a pipeline's training and prediction of one run id left behind."""
     loaded = load(pipelines_folder() / f"{pipeline}.yaml")
     table = Table(
-        "", Column(overflow="fold"), title=f"{pipeline}: run {run_id}", title_justify="left", show_header=False
+        "",
+        Column(overflow="fold"),
+        title=f"{pipeline}{GENERATED.get(pipeline, '')}: run {run_id}",
+        title_justify="left",
+        show_header=False,
     )
     trained, predicted = (ledger_row(settings, pipeline, kind, run_id) for kind in ("train", "predict"))
     table.add_row("rows of train", rows(trained))
     table.add_row("rows of predict", f"{rows(predicted)}; {predicted['rows_out']} predictions out")
     for name, figure in scores(json.loads(trained["metrics"]), loaded):
         table.add_row(name, figure)
-    table.add_row("models", f"{trained['model_name']}, version {trained['model_version']}: {trained['message']}")
-    table.add_row("predictions by", f"{predicted['model_name']}, version {predicted['model_version']}")
+    table.add_row("models", f"{models(trained)}: {trained['message']}")
+    table.add_row("predictions by", models(predicted))
     table.add_row("predictions", predicted["output_uri"])
     table.add_row("Airflow", f"{airflow_url}/dags/{pipeline}_train")
     for target in loaded.targets:
@@ -31,6 +37,12 @@ def results(settings: Settings, airflow_url: str, pipeline: str, run_id: str) ->
         page = f"{settings.mlflow_uri}/#/models/{name}/versions/{version}?workflowType=machine_learning"
         table.add_row("MLflow", page)
     return table
+
+
+def models(run: dict[str, Any]) -> str:
+    """Return a run's models, each with its version."""
+    pairs = zip(run["model_name"].split(", "), run["model_version"].split(", "), strict=True)
+    return ", ".join(f"{name} version {version}" for name, version in pairs)
 
 
 def rows(run: dict[str, Any]) -> str:

@@ -253,6 +253,9 @@ class Runner:
         started = time.monotonic()
         try:
             yield
+        except KeyboardInterrupt:
+            self._note_failure(name, InterruptedError("stopped by hand; the same run id goes on"))
+            raise
         except Exception as raised:
             error = _explained(raised)
             self._note_failure(name, error)

@@ -74,6 +74,9 @@ class VacancyHistory(Protocol):
     def known(self) -> "AbstractSet[str]":
         """Return the ids of the ingested snapshots."""
 
+    def sources(self) -> "AbstractSet[str]":
+        """Return where the ingested snapshots come from: ``hh.ru``, or ``generated``."""
+
     def ingest(self, snapshot: SnapshotRef, rates: Mapping[str, float], rows: "Iterable[pa.RecordBatch]") -> bool:
         """Merge one snapshot in one transaction; return False, and read no rows, when it was known already.
 

@@ -96,7 +96,8 @@ class HhApi:
                         f"{url}: {fault}, after {attempt + 1} requests and {self._patience:.0f} s of patience. "
                         "Nothing is lost: the next attempt goes on where this one stopped."
                     ) from fault
-                log.warning("%s: %s; asking again in %.1f s", url, fault, pause)
+                left = (end - time.monotonic()) / 60
+                log.warning("%s: %s; asking again in %.0f s, for up to %.0f min more", url, fault, pause, left)
                 if fault.after:  # meant for everybody who asks from here
                     self._limiter.hold(pause)
                 time.sleep(pause)

@@ -69,6 +69,12 @@ class GreenplumHistory(GreenplumServer):
             cursor.execute(f"SELECT snapshot_id FROM mart.{self._pipeline}_snapshot")  # noqa: S608
             return {name for (name,) in cursor.fetchall()}
 
+    def sources(self) -> set[str]:
+        """Return where the ingested snapshots come from: ``hh.ru``, or ``generated``."""
+        with self.transaction("read the snapshots") as cursor:
+            cursor.execute(f"SELECT DISTINCT source FROM mart.{self._pipeline}_snapshot")  # noqa: S608
+            return {name for (name,) in cursor.fetchall()}
+
     def ingest(self, snapshot: SnapshotRef, rates: Mapping[str, float], rows: Iterable[pa.RecordBatch]) -> bool:
         """Merge one snapshot in one transaction; return False, and read no rows, when it was known already."""
         table = f"mart.{self._pipeline}_snapshot"

@@ -51,9 +51,14 @@ def judge_and_promote(
     else:
         kind = model_kind(pipeline)
         data = kind.data(plan, feature_store)
-        new = kind.errors(registry.load(version), data)
-        old, absent = _champion_errors(kind, champion, plan, data, registry)
-        decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit, kind.fewest)
+        rival = None if champion is None else registry.load(champion)
+        stays = None if rival is None else kind.outranks(rival, plan)
+        if stays is None:
+            new = kind.errors(registry.load(version), data)
+            old, absent = _champion_errors(kind, champion, rival, plan, data)
+            decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit, kind.fewest)
+        else:
+            decision = promotion.Decision(False, stays)
         reason, promoted, figures = decision.reason, decision.promote, decision.figures
         registry.challenge(version, reason, figures)
         if promoted:
@@ -100,12 +105,11 @@ def _description(pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel) -> 
 
 
 def _champion_errors(
-    kind: ModelKind, champion: ModelVersionRef | None, plan: FoldPlan, data: Any, registry: ModelRegistry
+    kind: ModelKind, champion: ModelVersionRef | None, model: Any, plan: FoldPlan, data: Any
 ) -> tuple[np.ndarray | None, str]:
     """Return the champion's errors, or None, and why there is none to compare with."""
     if champion is None:
         return None, "first model"
-    model = registry.load(champion)
     left_behind = kind.mismatch(model, plan)
     if left_behind is None:
         try:

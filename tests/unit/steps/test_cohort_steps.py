@@ -289,3 +289,22 @@ def test_an_as_of_after_the_newest_snapshot_follows_nobody_beyond_it():
     (checked, then), (_, now) = world.features_of(key, "2027-06-01"), world.features_of(key)
     assert datetime.fromisoformat(checked.as_of) <= NOW
     assert then.checksum == now.checksum
+
+
+def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(trained):
+    other = World(pipeline(), vacancies(history=False))
+    other.registry = trained.registry
+    planned = other.plan("demand", "ages")
+    assert planned.measure == "age"
+    champion = trained.registry.load(trained.registry.champion("jobs_demand"))
+    assert "the champion stays: it knows lifetimes" in CohortModels(other.config).outranks(champion, planned)
+    asked = pipeline(demand={"measure": "age"})
+    assert CohortModels(asked).outranks(champion, planned) is None
+    assert "measure" in CohortModels(asked).mismatch(champion, planned)
+
+
+def test_a_horizon_is_refused(trained):
+    key = RunKey(pipeline="jobs", kind="train", run_id="horizon")
+    _, made = trained.features_of(key)
+    with pytest.raises(ConfigInvalid, match="vacancies have none"):
+        plan(trained.config, made, 3, 1, target="salary", feature_store=trained.features)

@@ -137,6 +137,9 @@ class ModelKind(Protocol):
     def mismatch(self, model: Any, plan: FoldPlan | None = None) -> str | None:
         """Return why a model cannot serve the pipeline (or be judged by a plan) any more, or None."""
 
+    def outranks(self, champion: Any, plan: FoldPlan) -> str | None:
+        """Return why a champion stays that a plan cannot judge, or None."""
+
     def predictions(
         self,
         champions: Mapping[str, Champion],

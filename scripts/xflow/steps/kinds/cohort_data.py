@@ -81,7 +81,9 @@ class CohortTarget:
             Nothing can be learned: no salary is stated, all vacancies are of one cohort, or of too few employers.
         """
         measure = cohorts.demand_measure(frame, self._demand) if self._demand is not None else ""
-        split = self._split(frame, self._labels(frame, self._boundaries(frame), measure), measure)
+        first = self._labels(frame, self._boundaries(frame), measure)
+        cohorts.check_labels(first, self._name, self._section.folds)
+        split = self._split(frame, first, measure)
         boundaries = self._boundaries(frame.iloc[split.train])
         labels = self._labels(frame, boundaries, measure)
         learned = labels.take(split.train)

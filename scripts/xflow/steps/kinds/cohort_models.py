@@ -15,6 +15,7 @@ from xflow.domain.vacancies import figures, metrics, tuning
 from xflow.domain.vacancies.candidates import Setting, build
 from xflow.domain.vacancies.model import CohortModel, combine, fit_model
 from xflow.domain.vacancies.records import to_frame
+from xflow.errors import ConfigInvalid
 from xflow.ports import FeatureStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
@@ -38,7 +39,7 @@ class CohortModels:
         self,
         ref: FeatureSetRef,
         target: str,
-        horizon: int | None,  # noqa: ARG002  # vacancies have none
+        horizon: int | None,
         trials: int,
         features: FeatureStore,
     ) -> FoldPlan:
@@ -52,6 +53,7 @@ class CohortModels:
         ContractViolated
             Nothing can be learned: no salary is stated, all vacancies are of one cohort, or of too few employers.
         """
+        _no_horizon(horizon)
         frame = read_frame(features, ref)
         made = CohortTarget(self._model, target).freeze(frame)
         return FoldPlan(
@@ -159,15 +161,27 @@ class CohortModels:
         differ = [f"{name} {found} (now {now})" for name, now, found in wanted if tuple(now) != tuple(found)]
         return f"trained for {', '.join(differ)}" if differ else None
 
+    def outranks(self, champion: CohortModel, plan: FoldPlan) -> str | None:
+        """Return why a champion of lifetimes stays when the plan, by the input alone, is of ages; else None."""
+        demand = self._model.demand
+        chosen_by_input = plan.target == "demand" and demand is not None and demand.measure == "auto"
+        if chosen_by_input and (champion.measure, plan.measure) == ("lifetime", "age"):
+            return (
+                "the champion stays: it knows lifetimes, and of this input too few vacancies have closed for more than "
+                "ages so far (demand.min_closed). Set demand.measure: age to replace it."
+            )
+        return None
+
     def predictions(
         self,
         champions: Mapping[str, Champion],
         ref: FeatureSetRef,
         checked: CheckedInput,  # noqa: ARG002  # the features are of its as_of
-        horizon: int | None,  # noqa: ARG002  # vacancies have none
+        horizon: int | None,
         features: FeatureStore,
     ) -> Iterator[Predicted]:
         """Predict the cohort of every vacancy for each target."""
+        _no_horizon(horizon)
         facts, blocks = features.read(ref)
         for chunk in batched(blocks, VACANCIES_A_CHUNK):
             frame = to_frame(facts, chunk)
@@ -177,6 +191,11 @@ class CohortModels:
     def _setting(self, plan: FoldPlan) -> Setting:
         model = self._model
         return Setting(model.texts, model.categories, plan.boundaries, model.seed, model.device)
+
+
+def _no_horizon(horizon: int | None) -> None:
+    if horizon is not None:
+        raise ConfigInvalid(f"horizon {horizon}: vacancies have none, leave it out")
 
 
 def _columns(champion: Champion, target: str, frame: pd.DataFrame) -> dict[str, list[Any]]:

@@ -174,6 +174,10 @@ class SeriesModels:
             return None
         return f"trained for frequency, exogenous columns and levels {found}, the pipeline now says {wanted}"
 
+    def outranks(self, champion: Forecaster, plan: FoldPlan) -> str | None:  # noqa: ARG002  # any plan judges it
+        """Return None: there is no other measure that a champion could be better by."""
+        return None
+
     def predictions(
         self,
         champions: Mapping[str, Champion],
