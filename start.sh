@@ -27,7 +27,7 @@ Usage: ./start.sh VERB [--native]
   install [--dev]       the servers' packages and the Python environment, without starting anything
   up [--services LIST]  start the stack and wait until it is healthy; twice does no harm.
                         LIST is a comma-separated part of postgres,tarantool,s3,mlflow,airflow
-  demo                  up, then the main job on real series: upload, train, predict, and a table of the results
+  demo                  up, then both samples: upload, train, predict, and a table of the results of each
   status                what runs, and where
   logs SERVICE          the end of a server's log, and what follows
   stop                  end every server; all data stays
