@@ -218,7 +218,8 @@ def main() -> None:
     fast = parser.parse_args().fast
     paths = {path.parent.name: path for path in sorted(vacancy_dumps.folder().glob("*/vacancies.parquet"))}
     if MAIN not in paths:
-        raise SystemExit(f"no {MAIN}/vacancies.parquet in {vacancy_dumps.folder()}: set XFLOW_DATA to the folder that holds vacancies/")
+        where = f"no {MAIN}/vacancies.parquet in {vacancy_dumps.folder()}"
+        raise SystemExit(f"{where}: set XFLOW_DATA to the folder that holds vacancies/")
     began = time.perf_counter()
     whole = vacancy_dumps.load(paths[MAIN])
     if fast:
