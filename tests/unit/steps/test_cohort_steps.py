@@ -1,6 +1,7 @@
 """From flat vacancies to cohorts through the fakes of the ports: the same steps as for series."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -22,6 +23,7 @@ from xflow.refs import RunKey
 from xflow.schema import vacancy_tables
 from xflow.steps.check_contract import check_contract
 from xflow.steps.fit import fit
+from xflow.steps.kinds.cohort_data import identities
 from xflow.steps.kinds.cohort_models import CohortModels
 from xflow.steps.load_mart import load_mart
 from xflow.steps.load_predictions import load_predictions
@@ -241,6 +243,18 @@ def test_a_model_is_never_judged_by_what_it_knows(target, history):
     assert not known[1] & set(data.holdout["employer_id"][scored])
 
 
+def test_a_vacancy_an_employer_or_a_text_that_a_model_learned_from_does_not_judge_it(trained):
+    kind, planned = CohortModels(trained.config), trained.plans["one", "salary"]
+    data = kind.data(planned, trained.features)
+    model = trained.registry.load(trained.registry.champion("jobs_salary"))
+    assert np.isfinite(kind.errors(model, data)).all()
+    for column, known in enumerate(identities(data.holdout)[0].tolist()):
+        scored = np.isfinite(kind.errors(replace(model, learned=model.learned | {known}), data))
+        same = identities(data.holdout)[:, column] == known
+        assert (scored == ~same).all()
+        assert same.sum() == (4 if column == 1 else 1)  # an employer's four, one vacancy, one text
+
+
 def test_a_changed_file_leaves_the_champion_behind(trained):
     other = World(pipeline(salary={"boundaries": [80_000]}), vacancies())
     other.registry = trained.registry
@@ -301,6 +315,9 @@ def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(tra
     asked = pipeline(demand={"measure": "age"})
     assert CohortModels(asked).outranks(champion, planned) is None
     assert "measure" in CohortModels(asked).mismatch(champion, planned)
+    version = trained.registry.register("jobs_demand", "ages", "ages", {}, "")
+    judged = judge_and_promote(other.config, planned, version, feature_store=other.features, registry=trained.registry)
+    assert (judged.promoted, judged.champion) == (False, "1")
 
 
 def test_a_horizon_is_refused(trained):
