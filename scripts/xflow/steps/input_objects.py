@@ -17,6 +17,7 @@ from xflow.refs import CheckedInput, ObjectRef
 from xflow.steps.kinds import Columns
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 32 * 1024 * 1024  # of an object's columns as they are written, which is about what Arrow takes
 READ_BYTES = 1024 * 1024
 VERDICT = "rule"
 ACCEPTED = 0
@@ -62,7 +63,7 @@ class LocalInput:
         first_row = 0
         for number, ref in enumerate(self.objects):
             with _readable(ref.uri), _open(self.folder / str(number)) as file:
-                for batch in file.iter_batches(BATCH_ROWS, columns=list(self.columns.names), use_threads=False):
+                for batch in file.iter_batches(_batch_rows(file), columns=list(self.columns.names), use_threads=False):
                     row_ids = np.arange(first_row, first_row + batch.num_rows)
                     first_row += batch.num_rows
                     yield InputBatch(self.columns.canonical(batch, ref.uri), row_ids, ref.uri)
@@ -119,6 +120,13 @@ def read_verdict(store: ObjectStore, checked: CheckedInput) -> npt.NDArray[np.ui
     if len(codes) != checked.rows_in or np.count_nonzero(codes) != checked.rows_rejected:
         raise InputChanged(f"{checked.verdict.uri}: not the verdict of this input. Start a new run.")
     return codes
+
+
+def _batch_rows(file: pq.ParquetFile) -> int:
+    """Return how many rows to read at a time: fewer of long texts than of numbers."""
+    meta = file.metadata
+    size: int = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    return max(1, min(BATCH_ROWS, BATCH_BYTES * int(meta.num_rows) // max(size, 1)))
 
 
 def _open(path: Path) -> pq.ParquetFile:

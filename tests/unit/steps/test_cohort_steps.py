@@ -21,8 +21,11 @@ from xflow.errors import (
 )
 from xflow.refs import RunKey
 from xflow.schema import vacancy_tables
+from xflow.steps import input_objects
 from xflow.steps.check_contract import check_contract
 from xflow.steps.fit import fit
+from xflow.steps.input_objects import downloaded
+from xflow.steps.kinds import input_kind
 from xflow.steps.kinds.cohort_data import identities
 from xflow.steps.kinds.cohort_models import CohortModels
 from xflow.steps.load_mart import load_mart
@@ -325,3 +328,20 @@ def test_a_horizon_is_refused(trained):
     _, made = trained.features_of(key)
     with pytest.raises(ConfigInvalid, match="vacancies have none"):
         plan(trained.config, made, 3, 1, target="salary", feature_store=trained.features)
+
+
+def test_long_texts_are_read_in_smaller_batches_with_the_same_outcome(monkeypatch):
+    def outcome():
+        world, key = World(pipeline(), vacancies(60)), RunKey(pipeline="jobs", kind="predict", run_id="batches")
+        checked, made = world.features_of(key)
+        kind = input_kind(world.config)
+        with downloaded(world.store, checked.objects, kind.columns) as local:
+            sizes = [batch.rows.num_rows for batch in local.batches()]
+        return sizes, checked.rows_accepted, made.checksum
+
+    whole, accepted, checksum = outcome()
+    monkeypatch.setattr(input_objects, "BATCH_BYTES", 1_000)
+    parts, *same = outcome()
+    assert (whole, same) == ([60], [accepted, checksum])
+    assert sum(parts) == 60
+    assert max(parts) < 20
