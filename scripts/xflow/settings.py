@@ -68,14 +68,46 @@ ENVIRONMENT = {
 OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN"}
 
 
+@dataclass(frozen=True, slots=True)
+class AirflowSettings:
+    """Where Airflow and the broker of its workers are; an attribute is empty where its variable is not set.
+
+    The pipelines need none of it. Secrets do not show in `repr`.
+    """
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    broker_url: str = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> "AirflowSettings":
+        """Read what is set; see `Settings.from_env`."""
+        found = {**read_env_file(env_file()), **os.environ} if environment is None else environment
+        return cls(**{attribute: found.get(name) or "" for attribute, name in AIRFLOW.items()})
+
+
+AIRFLOW = {
+    "url": "AIRFLOW_URL",
+    "username": "AIRFLOW_USERNAME",
+    "password": "AIRFLOW_PASSWORD",
+    "broker_url": "AIRFLOW__CELERY__BROKER_URL",
+}
+
+
 def env_file() -> Path:
     """Return the path of the generated ``.env`` (``XFLOW_ENV_FILE`` moves it)."""
     return Path(os.environ.get("XFLOW_ENV_FILE") or REPOSITORY / ".env")
 
 
-def pipelines_folder() -> Path:
-    """Return the folder of pipeline YAML files (``XFLOW_PIPELINES`` moves it)."""
-    return Path(os.environ.get("XFLOW_PIPELINES") or REPOSITORY / "dags" / "pipelines")
+def pipelines_folder(dags: Path = REPOSITORY / "dags") -> Path:
+    """Return the folder of pipeline YAML files: ``pipelines`` in that of the DAGs (``XFLOW_PIPELINES`` moves it)."""
+    return Path(os.environ.get("XFLOW_PIPELINES") or dags / "pipelines")
+
+
+def built_from() -> str:
+    """Return the commit that an image was built from (``XFLOW_GIT_COMMIT``); empty outside an image."""
+    return os.environ.get("XFLOW_GIT_COMMIT", "")
 
 
 def read_env_file(path: Path) -> dict[str, str]:
