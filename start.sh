@@ -9,7 +9,6 @@ unset PYTHONDONTWRITEBYTECODE
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly ROOT
-readonly ALL_SERVICES="postgres tarantool s3 mlflow airflow"
 
 say() { printf '%s\n' "$*"; }
 
@@ -22,24 +21,30 @@ die() {
 
 usage() {
   cat <<'TEXT'
-Usage: ./start.sh VERB [--native]
+Usage: ./start.sh VERB [--docker | --native]
 
-  install [--dev]       the servers' packages and the Python environment, without starting anything
+  env                   write .env, with passwords, and start nothing
+  install [--dev]       the servers' packages and the Python environment, or the images; starts nothing
   up [--services LIST]  start the stack and wait until it is healthy; twice does no harm.
-                        LIST is a comma-separated part of postgres,tarantool,s3,mlflow,airflow
+                        LIST is a comma-separated part of it, as postgres,s3
   demo                  up, then both samples: upload, train, predict, and a table of the results of each
   status                what runs, and where
   logs SERVICE          the end of a server's log, and what follows
+  xflow ARGUMENTS       the command line with the stack's addresses: ./start.sh xflow doctor
+  rotate                new passwords for everything; restarts the stack
   stop                  end every server; all data stays
   reset [--yes]         stop, then delete all data (asks first)
 
-  --native              servers from packages on this machine, even when a Docker engine answers
+  --docker              in containers; the default where a Docker engine answers
+  --native              servers from packages on this machine
+A stack stays what it was started as until it is reset.
 TEXT
 }
 
-for part in service environment install postgres tarantool s3 mlflow airflow; do
+for part in environment native/service native/install native/postgres native/tarantool native/s3 native/mlflow \
+  native/airflow native/stack docker/engine docker/stack; do
   # shellcheck disable=SC1090
-  source "$ROOT/scripts/native/$part.sh"
+  source "$ROOT/scripts/$part.sh"
 done
 
 choose_folders() {
@@ -66,166 +71,145 @@ take_lock() {
   fi
 }
 
-say_engine() {
-  if [[ $NATIVE == no ]] && timeout 5 docker info >/dev/null 2>&1; then
-    say "A Docker engine answers, but the Compose path is not built yet: starting natively."
+# docker or native: what the stack was started as, else what was asked for, else what the machine has.
+choose_way() {
+  local before=""
+  if [[ $VERB == install && $DEV == yes ]]; then WAY=native; return; fi
+  if [[ -f $XFLOW_HOME/way ]]; then
+    before=$(cut -d ' ' -f 1 "$XFLOW_HOME/way")
+  elif [[ -e $XFLOW_HOME/postgres ]]; then
+    before=native
   fi
+  if [[ -n $before && -n $WAY && $before != "$WAY" ]]; then
+    die "this stack was started with --$before, and its data lies there." \
+      "Go on with --$before, or delete it first: ./start.sh reset --$before"
+  fi
+  WAY=${before:-$WAY}
+  if [[ -z $WAY ]]; then
+    WAY=native
+    if engine_answers; then WAY=docker; fi
+  fi
+  if [[ $WAY == docker ]]; then engine_require; fi
 }
 
-wanted() { [[ " $SERVICES " == *" $1 "* ]]; }
+# A port that our own server holds stays.
+owns_port() { "${WAY}_owns_port" "$1"; }
 
-# What depends on nothing starts side by side; MLflow and Airflow wait for PostgreSQL alone.
-start_services() {
-  local jobs=() job failed=0
-  if wanted tarantool; then tarantool_up & jobs+=($!); fi
-  if wanted s3; then s3_up & jobs+=($!); fi
-  if wanted postgres && ! postgres_up; then failed=1; fi
-  if ((!failed)); then
-    if wanted mlflow; then mlflow_up & jobs+=($!); fi
-    if wanted airflow; then airflow_up & jobs+=($!); fi
-  fi
-  for job in "${jobs[@]}"; do wait "$job" || failed=1; done
-  return "$failed"
-}
-
-# What killed servers left behind ends before ports are looked at: it may hold theirs.
-reap_orphans() {
-  local service
-  for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
-    service_running "$service" || service_stop "$service" 0
-  done
+verb_env() {
+  take_lock
+  environment_settle
+  say "The passwords and all addresses lie in $ENV_FILE"
 }
 
 verb_install() {
   take_lock
-  install_all
+  "${WAY}_install"
 }
 
 verb_up() {
   take_lock
-  say_engine
-  local began=$SECONDS
-  install_all
-  INSTALL_SECONDS=$((SECONDS - began))
-  began=$SECONDS
-  reap_orphans
-  environment_settle
-  # These two were told the old addresses when they started.
-  if [[ $PORTS_MOVED == yes ]]; then airflow_down; mlflow_down; fi
-  start_services || die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
-  START_SECONDS=$((SECONDS - began))
+  "${WAY}_up"
   exec 9>&-
   say_places
 }
 
+# Is a service part of what this command is about?
+wanted() { [[ -z $SERVICES || " $SERVICES " == *" $1 "* ]]; }
+
 say_places() {
   if wanted airflow; then say "Airflow  $AIRFLOW_URL  (user $AIRFLOW_USERNAME)"; fi
-  if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI  (user $MLFLOW_TRACKING_USERNAME)"; fi
+  if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI  (user $MLFLOW_ADMIN_USERNAME)"; fi
   say "The passwords and all addresses lie in $ENV_FILE"
 }
 
-verb_status() {
-  local service pid down=0
+need_environment() {
   [[ -f $ENV_FILE ]] || die "nothing was started here yet: ./start.sh up"
   environment_load
-  for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
-    if ! pid=$(service_pid "$service"); then
-      printf '%-22s stopped\n' "$service"
-      down=1
-    elif "$(check_of "$service")" >/dev/null 2>&1; then
-      printf '%-22s healthy   pid %s\n' "$service" "$pid"
-    else
-      printf '%-22s unhealthy pid %s   ./start.sh logs %s\n' "$service" "$pid" "$service"
-      down=1
-    fi
-  done
+}
+
+verb_status() {
+  local down=0
+  need_environment
+  "${WAY}_status" || down=1
   say_places
   return "$down"
 }
 
-check_of() {
-  case $1 in
-    airflow-*) echo "${1//-/_}_ready" ;;
-    *) echo "$1_ready" ;;
-  esac
-}
-
 verb_logs() {
-  [[ -n ${1:-} && -f $LOG_DIR/$1.log ]] ||
-    die "logs of which server? There are: $(cd "$LOG_DIR" && compgen -G '*.log' | sed 's/\.log$//' | tr '\n' ' ')"
-  exec tail -n 100 -F "$LOG_DIR/$1.log"
+  need_environment
+  "${WAY}_logs" "$@"
 }
 
-stop_services() {
-  local job jobs=()
-  airflow_down & jobs+=($!)
-  mlflow_down & jobs+=($!)
-  for job in "${jobs[@]}"; do wait "$job"; done
-  # What they wrote to ends after them.
-  tarantool_down & jobs=($!)
-  s3_down & jobs+=($!)
-  postgres_down & jobs+=($!)
-  for job in "${jobs[@]}"; do wait "$job"; done
+verb_xflow() {
+  need_environment
+  "${WAY}_run" xflow "$@"
+}
+
+verb_rotate() {
+  need_environment
+  take_lock
+  environment_rotate
+  "${WAY}_rotate"
+  exec 9>&-
+  say "every password in $ENV_FILE is new, and the stack runs with them"
 }
 
 verb_stop() {
   take_lock
-  stop_services
-  say "stopped; the data stays in $XFLOW_HOME"
+  environment_load
+  "${WAY}_stop"
+  say "stopped; the data stays in $("${WAY}_data")"
 }
 
 verb_reset() {
-  local answer data
+  local answer
+  environment_load
   if [[ $YES == no ]]; then
-    read -r -p "Delete all data in $XFLOW_HOME: marts, features, models, predictions, run history? [y/N] " answer || true
+    read -r -p "Delete all data in $("${WAY}_data"): marts, features, models, predictions, run history? [y/N] " answer || true
     [[ ${answer:-} == [yY]* ]] || die "nothing was deleted"
   fi
   take_lock
-  stop_services
-  data=$(readlink -f "$XFLOW_HOME/postgres" || true)
-  if [[ -L $XFLOW_HOME/postgres && $data == */xflow-postgres.* ]]; then rm -rf "$data"; fi
-  # The lock file stays, as others may be waiting on it.
-  find "$XFLOW_HOME" -mindepth 1 -maxdepth 1 ! -name lock ! -path "$ENV_FILE" ! -name tools -exec rm -rf {} +
+  "${WAY}_delete"
+  rm -f "$XFLOW_HOME/way"
   say "all data deleted; $ENV_FILE stays, with its passwords"
 }
 
 verb_demo() {
-  SERVICES=$ALL_SERVICES
+  SERVICES=""
   verb_up
-  # shellcheck disable=SC2046  # names, one word each
-  export $(environment_names)
-  exec "$ROOT/.venv/bin/python" -m xflow.demo --install-seconds "$INSTALL_SECONDS" --start-seconds "$START_SECONDS"
+  "${WAY}_run" python -m xflow.demo --install-seconds "$INSTALL_SECONDS" --start-seconds "$START_SECONDS"
 }
 
 VERB=${1:-}
 (($# == 0)) || shift
-NATIVE=no YES=no DEV=no SERVICES=$ALL_SERVICES OPERANDS=()
-# shellcheck disable=SC2034  # install.sh reads DEV
+WAY="" YES=no DEV=no SERVICES="" OPERANDS=()
+# shellcheck disable=SC2034  # install.sh reads DEV, the stacks read SERVICES
 while (($#)); do
   case $1 in
-    --native) NATIVE=yes ;;
+    --native) WAY=native ;;
+    --docker) WAY=docker ;;
     --yes) YES=yes ;;
     --dev) DEV=yes ;;
     --services)
       SERVICES=${2:-}
       SERVICES=${SERVICES//,/ }
-      for part in $SERVICES; do [[ " $ALL_SERVICES " == *" $part "* ]] || die "no such service: $part"; done
       [[ -n $SERVICES ]] || die "--services needs a list, such as postgres,s3"
       shift
       ;;
-    -h | --help) VERB=help ;;
-    -*) die "no such option: $1. See ./start.sh --help" ;;
+    -h | --help) if [[ $VERB == xflow ]]; then OPERANDS+=("$1"); else VERB=help; fi ;;
+    -*) if [[ $VERB == xflow ]]; then OPERANDS+=("$1"); else die "no such option: $1. See ./start.sh --help"; fi ;;
     *) OPERANDS+=("$1") ;;
   esac
   shift
 done
 
 case $VERB in
-  install | up | demo | status | logs | stop | reset)
+  env | install | up | demo | status | logs | xflow | rotate | stop | reset)
     choose_folders
+    choose_way
     "verb_$VERB" "${OPERANDS[@]}"
     ;;
   -h | --help | help) usage ;;
-  --native) die "a verb comes first: ./start.sh up --native" ;;
+  --native | --docker) die "a verb comes first: ./start.sh up $VERB" ;;
   *) usage >&2; exit 2 ;;
 esac

@@ -10,11 +10,16 @@ from urllib.parse import unquote, urlsplit
 
 from xflow.airflow_rest import AirflowRest, RestError
 
-POOLS = [{"name": "gpu", "slots": 1, "description": "One task at a time on the GPU", "include_deferred": False}]
+
+def pools() -> list[dict[str, object]]:
+    """Return the body of the pool of tasks that use all cores or the GPU; XFLOW_GPU_SLOTS is how many run at once."""
+    slots = int(os.environ.get("XFLOW_GPU_SLOTS") or 1)
+    description = "Tasks that tune and fit: they use all cores, or the GPU"
+    return [{"name": "gpu", "slots": slots, "description": description, "include_deferred": False}]
 
 
 def connections() -> list[dict[str, object]]:
-    """Return the bodies of the four connections."""
+    """Return the bodies of the four connections, and of hh.ru's where XFLOW_HH_TOKEN is set."""
     s3 = {
         "connection_id": "xflow_s3",
         "conn_type": "aws",
@@ -34,11 +39,14 @@ def connections() -> list[dict[str, object]]:
         "login": os.environ["MLFLOW_TRACKING_USERNAME"],
         "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
     }
+    token = os.environ.get("XFLOW_HH_TOKEN")
+    hh = [{"connection_id": "xflow_hh", "conn_type": "generic", "password": token}] if token else []
     return [
         s3,
         from_uri("xflow_greenplum", "postgres", os.environ["XFLOW_GREENPLUM_DSN"]),
         from_uri("xflow_tarantool", "generic", os.environ["XFLOW_TARANTOOL_URI"]),
         mlflow,
+        *hh,
     ]
 
 
@@ -70,5 +78,5 @@ if __name__ == "__main__":
     rest = AirflowRest(os.environ["AIRFLOW_URL"], os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
     for connection in connections():
         put(rest, "connections", "connection_id", connection)
-    for pool in POOLS:
+    for pool in pools():
         put(rest, "pools", "name", pool)

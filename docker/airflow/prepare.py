@@ -1,13 +1,17 @@
 """Create or upgrade Airflow's metadata database, and set its administrator.
 
 Reads AIRFLOW_USERNAME and AIRFLOW_PASSWORD: the command line of Airflow takes a password only as an
-argument, which any user of the machine could read.
+argument, which any user of the machine could read. With ``--connections`` it also sets the connections
+and the pool that the DAGs use, from the variables that `connections.py` reads.
 """
 
 import os
+import sys
 
+from airflow.models import Connection, Pool
 from airflow.providers_manager import ProvidersManager
 from airflow.utils import db
+from airflow.utils.session import create_session
 
 
 def set_administrator(username: str, password: str) -> None:
@@ -26,7 +30,22 @@ def set_administrator(username: str, password: str) -> None:
             raise SystemExit(f"Airflow did not take the administrator {username}")
 
 
+def set_connections() -> None:
+    """Write the connections and the pool straight into the metadata: no api-server runs yet."""
+    from connections import connections, pools
+
+    with create_session() as session:
+        for body in connections():
+            conn_id = body.pop("connection_id")
+            session.query(Connection).filter_by(conn_id=conn_id).delete()
+            session.add(Connection(conn_id=conn_id, **body))
+    for pool in pools():
+        Pool.create_or_update_pool(**pool)
+
+
 if __name__ == "__main__":
     ProvidersManager().initialize_providers_configuration()
     db.initdb()
     set_administrator(os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
+    if "--connections" in sys.argv[1:]:
+        set_connections()

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034  # the names are read by the other files
-# The .env file: random passwords, free ports, and the addresses made of them. Sourced by start.sh.
+# The .env file: random passwords, free ports, and the addresses made of them, for servers on this machine and for
+# containers alike. Sourced by start.sh.
 
 # One line a port: variable, usual value, the service that listens on it.
 readonly PORTS="
@@ -18,17 +19,25 @@ XFLOW_S3_ADMIN_GRPC_PORT 18342 s3
 XFLOW_MLFLOW_PORT 15000 mlflow
 XFLOW_AIRFLOW_PORT 18080 airflow-api-server"
 
-readonly SECRETS="AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY MLFLOW_TRACKING_PASSWORD AIRFLOW_PASSWORD
-XFLOW_MART_PASSWORD XFLOW_AIRFLOW_DB_PASSWORD XFLOW_MLFLOW_DB_PASSWORD XFLOW_TARANTOOL_PASSWORD
-XFLOW_MLFLOW_SECRET_KEY XFLOW_AIRFLOW_JWT_SECRET XFLOW_AIRFLOW_API_SECRET"
+readonly SECRETS="AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY XFLOW_MLFLOW_S3_ACCESS_KEY XFLOW_MLFLOW_S3_SECRET_KEY
+MLFLOW_TRACKING_PASSWORD MLFLOW_ADMIN_PASSWORD AIRFLOW_PASSWORD XFLOW_MART_PASSWORD XFLOW_READER_PASSWORD
+XFLOW_AIRFLOW_DB_PASSWORD XFLOW_MLFLOW_DB_PASSWORD XFLOW_TARANTOOL_PASSWORD XFLOW_MLFLOW_SECRET_KEY
+XFLOW_AIRFLOW_JWT_SECRET XFLOW_AIRFLOW_API_SECRET XFLOW_GREENPLUM_PASSWORD XFLOW_POSTGRES_PASSWORD
+XFLOW_REDIS_PASSWORD"
 
-# What a person may set; everything else in the file is made by start.sh.
-readonly CHOICES="XFLOW_S3_BUCKET MLFLOW_TRACKING_USERNAME AIRFLOW_USERNAME XFLOW_TARANTOOL_MEMORY"
+# What a person may set; everything else in the file is made by start.sh. Compose reads its own three from the file.
+readonly CHOICES="XFLOW_S3_BUCKET MLFLOW_TRACKING_USERNAME MLFLOW_ADMIN_USERNAME AIRFLOW_USERNAME
+XFLOW_TARANTOOL_MEMORY XFLOW_WORKERS COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES"
 
-readonly ADDRESSES="XFLOW_S3_ENDPOINT XFLOW_GREENPLUM_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI AIRFLOW_URL"
+readonly ADDRESSES="XFLOW_S3_ENDPOINT XFLOW_GREENPLUM_DSN XFLOW_READER_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI
+AIRFLOW_URL"
+
+# What the containers are told: services of the stack by their names in it, unless a person sets others.
+readonly STACK_ADDRESSES="XFLOW_STACK_S3_ENDPOINT XFLOW_STACK_GREENPLUM_DSN XFLOW_STACK_TARANTOOL_URI
+XFLOW_BROKER_URL"
 
 environment_names() {
-  echo "$ADDRESSES $CHOICES $SECRETS XFLOW_AIRFLOW_FERNET_KEY"
+  echo "$ADDRESSES $CHOICES $STACK_ADDRESSES $SECRETS XFLOW_AIRFLOW_FERNET_KEY"
   awk 'NF {print $1}' <<<"$PORTS"
 }
 
@@ -87,7 +96,7 @@ ports_settle() {
       port=$usual
       if [[ $XFLOW_HOME != "$ROOT/.xflow" ]]; then port=$(port_free); fi
     fi
-    if ! service_running "$service" && { port_taken "$port" || [[ " $CHOSEN_PORTS " == *" $port "* ]]; }; then
+    if ! owns_port "$service" && { port_taken "$port" || [[ " $CHOSEN_PORTS " == *" $port "* ]]; }; then
       moved=$(port_free)
       # One line a server: the other ports of s3 matter to nobody.
       if [[ $said != *" $service "* ]]; then say "port $port of $service is taken: moved to $moved"; fi
@@ -100,9 +109,14 @@ ports_settle() {
   done <<<"$PORTS"
 }
 
+# The folder's name would do, but two clones may have one name, and Compose would give both the same volumes.
+project_name() { printf 'xflow-%s' "$(head -c 64 /dev/urandom | base64 -w 0 | tr -dc 'a-z0-9' | head -c 6)"; }
+
 environment_fill() {
   local name
-  : "${XFLOW_S3_BUCKET:=xflow}" "${MLFLOW_TRACKING_USERNAME:=xflow}" "${AIRFLOW_USERNAME:=admin}"
+  : "${XFLOW_S3_BUCKET:=xflow}" "${MLFLOW_TRACKING_USERNAME:=xflow}" "${MLFLOW_ADMIN_USERNAME:=admin}"
+  : "${AIRFLOW_USERNAME:=admin}" "${XFLOW_WORKERS:=1}" "${COMPOSE_PROFILES:=}"
+  : "${COMPOSE_PROJECT_NAME:=$(project_name)}" "${COMPOSE_FILE:=docker-compose.yml:docker/compose.development.yml}"
   : "${XFLOW_TARANTOOL_MEMORY:=$((2 * 1024 ** 3))}"
   : "${XFLOW_AIRFLOW_FERNET_KEY:=$(head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_')}"
   for name in $SECRETS; do
@@ -110,16 +124,44 @@ environment_fill() {
   done
   XFLOW_S3_ENDPOINT=http://127.0.0.1:$XFLOW_S3_PORT
   XFLOW_GREENPLUM_DSN=postgresql://xflow:$XFLOW_MART_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/xflow
+  XFLOW_READER_DSN=postgresql://xflow_reader:$XFLOW_READER_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/xflow
   XFLOW_TARANTOOL_URI=tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@127.0.0.1:$XFLOW_TARANTOOL_PORT
   MLFLOW_TRACKING_URI=http://127.0.0.1:$XFLOW_MLFLOW_PORT
   AIRFLOW_URL=http://127.0.0.1:$XFLOW_AIRFLOW_PORT
+  stack_address XFLOW_STACK_S3_ENDPOINT http://s3:8333
+  stack_address XFLOW_STACK_GREENPLUM_DSN "postgresql://xflow:$XFLOW_MART_PASSWORD@greenplum:5432/xflow"
+  stack_address XFLOW_STACK_TARANTOOL_URI "tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@tarantool:3301"
+  stack_address XFLOW_BROKER_URL "redis://:$XFLOW_REDIS_PASSWORD@redis:6379/0"
+}
+
+# The stack's own address follows its password; an address elsewhere is a person's, and stays.
+stack_address() {
+  local place=${2#*//}
+  if [[ -z ${!1:-} || ${!1} == *"${place#*@}" ]]; then printf -v "$1" %s "$2"; fi
+}
+
+# Passwords stand in addresses and in configuration files as they are, and a guessable one is none.
+environment_check() {
+  local name
+  for name in $SECRETS; do
+    [[ -z ${!name:-} || ${!name} =~ ^[A-Za-z0-9_-]{16,}$ ]] ||
+      die "$ENV_FILE: $name must be 16 or more letters, digits, _ or -. Remove the line, and ./start.sh makes one."
+  done
+}
+
+# New passwords; the key of Airflow's stored secrets stays, as they could not be read with another one.
+environment_rotate() {
+  local name
+  for name in $SECRETS; do printf -v "$name" %s "$(random_text)"; done
+  environment_fill
+  environment_write
 }
 
 environment_write() {
   local name text
-  text="# Written by ./start.sh. Set ${CHOICES// /, }, or add lines of your own; start.sh
-# keeps those, keeps the passwords, and rewrites ports and addresses when a port is taken by someone else.
-# What you change takes effect after ./start.sh stop and up."
+  text="# Written by ./start.sh. Change what stands before the passwords but for the addresses of 127.0.0.1, or add lines
+# of your own; start.sh keeps those, keeps the passwords, and rewrites ports and addresses when a port is taken by
+# someone else. What you change takes effect after ./start.sh stop and up."
   for name in $(environment_names); do text+=$'\n'"$name=${!name}"; done
   if ((${#EXTRA_LINES[@]})); then text+=$'\n'"$(printf '%s\n' "${EXTRA_LINES[@]}")"; fi
   if [[ -f $ENV_FILE && $(<"$ENV_FILE") == "$text" ]]; then chmod 600 "$ENV_FILE"; return 0; fi
@@ -130,10 +172,11 @@ environment_write() {
 # The passwords live in the servers' data too, so a lost .env cannot simply be made anew.
 environment_settle() {
   environment_load
-  if [[ ! -f $ENV_FILE && -e $XFLOW_HOME/postgres ]]; then
-    die "$ENV_FILE is gone, and it holds the passwords of the data in $XFLOW_HOME." \
+  if [[ ! -f $ENV_FILE && (-e $XFLOW_HOME/postgres || -e $XFLOW_HOME/way) ]]; then
+    die "$ENV_FILE is gone, and it holds the passwords of the stack's data." \
       "Put it back, or drop the data: ./start.sh reset"
   fi
+  environment_check
   ports_settle
   environment_fill
   environment_write

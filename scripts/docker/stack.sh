@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# The verbs of start.sh for containers. Everything that Compose needs to know stands in docker-compose.yml and .env.
+
+readonly START_LIMIT_SECONDS=600
+
+compose() {
+  (
+    cd "$ROOT" || exit 1
+    export COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES XFLOW_GIT_COMMIT
+    exec "${COMPOSE[@]}" --env-file "$ENV_FILE" "$@"
+  )
+}
+
+# The code's commit, for images and the run ledger: there is no git history in a container.
+docker_commit() {
+  XFLOW_GIT_COMMIT=$(git -C "$ROOT" describe --always --dirty --abbrev=40 '--exclude=*' 2>/dev/null || echo unknown)
+}
+
+# "service state exit-code health container" of every container of the project.
+containers() {
+  local ids
+  ids=$(docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+    --filter label=com.docker.compose.oneoff=False)
+  [[ -n $ids ]] || return 0
+  # shellcheck disable=SC2086  # ids, one word each
+  docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{.State.ExitCode}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Name}}' \
+    $ids 2>/dev/null | sort
+}
+
+docker_owns_port() {
+  local service=$1
+  case $service in
+    postgres) service=greenplum ;;
+    airflow-*) service=${service#airflow-} ;;
+  esac
+  [[ -n ${COMPOSE_PROJECT_NAME:-} ]] && containers | grep -q "^$service running "
+}
+
+docker_install() {
+  environment_settle
+  docker_commit
+  say "building the images (the first time takes some minutes)"
+  compose build airflow-init mlflow >"$LOG_DIR/build.log" 2>&1 || {
+    tail -n 40 "$LOG_DIR/build.log" >&2
+    die "the images could not be built: see above and $LOG_DIR/build.log"
+  }
+}
+
+docker_up() {
+  local began=$SECONDS scale=()
+  docker_install
+  INSTALL_SECONDS=$((SECONDS - began))
+  began=$SECONDS
+  echo "docker $COMPOSE_PROJECT_NAME" >"$XFLOW_HOME/way"
+  if [[ -z $SERVICES ]]; then
+    docker_passwords
+    if [[ -n ${XFLOW_WORKERS:-} ]]; then scale=(--scale "worker=$XFLOW_WORKERS"); fi
+  fi
+  # shellcheck disable=SC2086  # a list of services
+  compose up -d --no-build --remove-orphans "${scale[@]}" $SERVICES >>"$LOG_DIR/up.log" 2>&1 || docker_failed
+  await_healthy
+  START_SECONDS=$((SECONDS - began))
+}
+
+# Health of every container, one line when one becomes healthy.
+await_healthy() {
+  local deadline=$((SECONDS + START_LIMIT_SECONDS)) said=" " service state code health name waiting
+  while :; do
+    waiting=""
+    while read -r service state code health name; do
+      case $state:$code:$health in
+        exited:0:*) ;;
+        running:*:healthy)
+          if [[ $said != *" $name "* ]]; then say "${name#/} is healthy"; said+="$name "; fi
+          ;;
+        exited:* | dead:*) docker_failed "$service" ;;
+        *) waiting+=" $service" ;;
+      esac
+    done < <(containers)
+    [[ -n $waiting ]] || return 0
+    ((SECONDS < deadline)) || docker_failed $waiting
+    sleep 1
+  done
+}
+
+docker_failed() {
+  local service
+  if (($# == 0)); then
+    tail -n 20 "$LOG_DIR/up.log" >&2
+    # What another one waits for in vain is what failed.
+    mapfile -t services < <(containers | awk '($2 == "exited" && $3 != 0) || $4 == "unhealthy" {print $1}' | sort -u)
+    set -- "${services[@]}"
+  fi
+  for service in "$@"; do
+    printf 'start.sh: %s is not healthy. The end of its log:\n' "$service" >&2
+    compose logs --no-color --tail 30 "$service" 2>&1 | sed 's/^/    /' >&2
+  done
+  die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
+}
+
+docker_status() {
+  local service state code health name down=0
+  while read -r service state code health name; do
+    case $state:$code:$health in
+      exited:0:*) printf '%-22s done      %s\n' "$service" "${name#/}" ;;
+      running:*:healthy) printf '%-22s healthy   %s\n' "$service" "${name#/}" ;;
+      running:*) printf '%-22s %-9s %s   ./start.sh logs %s\n' "$service" "$health" "${name#/}" "$service"; down=1 ;;
+      *) printf '%-22s %-9s %s   ./start.sh logs %s\n' "$service" "$state" "${name#/}" "$service"; down=1 ;;
+    esac
+  done < <(containers)
+  if [[ -z $(containers) ]]; then say "no containers: ./start.sh up"; down=1; fi
+  return "$down"
+}
+
+docker_logs() {
+  [[ -n ${1:-} ]] || die "logs of which service? There are: $(containers | awk '{print $1}' | sort -u | tr '\n' ' ')"
+  compose logs --tail 100 --follow "$1"
+}
+
+docker_stop() { compose down --remove-orphans; }
+
+docker_data() { echo "the Docker volumes of $COMPOSE_PROJECT_NAME"; }
+
+# By their labels: also when .env, which Compose needs, is gone.
+docker_delete() {
+  local project filter kind
+  project=${COMPOSE_PROJECT_NAME:-$(cut -d ' ' -f 2 "$XFLOW_HOME/way" 2>/dev/null)}
+  [[ -n $project ]] || return 0
+  filter=label=com.docker.compose.project=$project
+  docker ps -aq --filter "$filter" | xargs -r docker rm -f >/dev/null
+  for kind in network volume; do
+    docker "$kind" ls -q --filter "$filter" | xargs -r docker "$kind" rm >/dev/null
+  done
+}
+
+# With the old passwords known to nobody, the superusers set the new ones over the servers' own sockets.
+docker_passwords() {
+  compose up -d --no-build postgres greenplum >>"$LOG_DIR/up.log" 2>&1 || docker_failed
+  await_healthy
+  compose exec -T postgres bash /docker-entrypoint-initdb.d/initdb.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed postgres
+  compose exec -T greenplum bash /etc/xflow/password.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
+}
+
+docker_rotate() { docker_up; }
+
+# Run a command where the tasks run.
+docker_run() {
+  local terminal=()
+  [[ -t 0 && -t 1 ]] || terminal=(-T)
+  compose exec "${terminal[@]}" worker "$@"
+}
