@@ -8,7 +8,8 @@ and the pool that the DAGs use, from the variables that `connections.py` reads.
 import os
 import sys
 
-from airflow.models import Connection, Pool
+from airflow.models.connection import Connection
+from airflow.models.pool import Pool
 from airflow.providers_manager import ProvidersManager
 from airflow.utils import db
 from airflow.utils.session import create_session

@@ -31,12 +31,18 @@ class AirflowRest:
         Base address, as ``http://127.0.0.1:18080``.
     username, password
         Of an Airflow user; the password does not show in `repr`.
+    page
+        Base address of its pages in a browser, where that is another one.
     """
 
     url: str
     username: str
     password: str = field(repr=False)
+    page: str = ""
     _token: str = field(default="", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.page = self.page or self.url
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send one request below ``/api/v2`` and return the decoded answer (None when it is empty).

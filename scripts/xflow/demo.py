@@ -1,6 +1,7 @@
 """The demo: both samples, taken in, trained on and predicted through Airflow's REST API, as by the web UI.
 
-``./start.sh demo`` runs it after the stack is up, with the variables of ``.env`` in the environment.
+``./start.sh demo`` runs it after the stack is up, with the variables of ``.env`` in the environment. In a container
+AIRFLOW_PAGE and MLFLOW_PAGE are the addresses that a browser outside uses.
 """
 
 import os
@@ -36,7 +37,8 @@ Task = dict[str, Any]
 
 def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
     """Upload the samples, train, predict, and print what came out and how long each part took."""
-    rest = AirflowRest(os.environ["AIRFLOW_URL"], os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
+    user, password = os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"]
+    rest = AirflowRest(os.environ["AIRFLOW_URL"], user, password, page=os.environ.get("AIRFLOW_PAGE", ""))
     run_id = f"demo__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     seconds = {"install": float(install_seconds), "start": float(start_seconds)}
     try:
@@ -52,7 +54,9 @@ def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
         stop(f"{error}. ./start.sh status says what runs.")
     settings = Settings.from_env()
     for pipeline in (SERIES, VACANCIES):
-        console.print(results(settings, rest.url, pipeline, run_id))
+        console.print(
+            results(settings, rest.page, os.environ.get("MLFLOW_PAGE") or settings.mlflow_uri, pipeline, run_id)
+        )
     took = ", ".join(f"{part} {duration:.0f} s" for part, duration in seconds.items())
     console.print(f"It took: {took}; {sum(seconds.values()):.0f} s in all.", highlight=False)
 
@@ -85,11 +89,11 @@ def run_dag(rest: AirflowRest, dag_id: str, run_id: str, conf: dict[str, Any] | 
     await_dag(rest, dag_id)
     rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
     rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}})
-    console.print(f"[bold]{dag_id}[/]  {rest.url}/dags/{dag_id}/runs/{run_id}", highlight=False)
+    console.print(f"[bold]{dag_id}[/]  {rest.page}/dags/{dag_id}/runs/{run_id}", highlight=False)
     state, tasks = follow(rest, f"/dags/{dag_id}/dagRuns/{run_id}")
     if state != "success":
         show_failures(rest, f"/dags/{dag_id}/dagRuns/{run_id}", tasks)
-        stop(f"{dag_id} ended as {state}. The stack stays up: {rest.url}")
+        stop(f"{dag_id} ended as {state}. The stack stays up: {rest.page}")
 
 
 def await_dag(rest: AirflowRest, dag_id: str) -> None:
@@ -123,7 +127,7 @@ def follow(rest: AirflowRest, path: str) -> tuple[str, list[Task]]:
             if state in OVER:
                 return state, tasks
             if time.monotonic() > deadline:
-                stop(f"The run is still {state} after {RUN_SECONDS} s: {rest.url}")
+                stop(f"The run is still {state} after {RUN_SECONDS} s: {rest.page}")
             time.sleep(POLL_SECONDS)
 
 

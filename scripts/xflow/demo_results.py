@@ -11,8 +11,14 @@ from xflow.settings import Settings, pipelines_folder
 GENERATED = {"vacancies": " (generated sample: its figures say nothing of real vacancies)"}
 
 
-def results(settings: Settings, airflow_url: str, pipeline: str, run_id: str) -> Table:
-    """Return the table of what a pipeline's training and prediction of one run id left behind."""
+def results(settings: Settings, airflow: str, mlflow: str, pipeline: str, run_id: str) -> Table:
+    """Return the table of what a pipeline's training and prediction of one run id left behind.
+
+    Parameters
+    ----------
+    airflow, mlflow
+        Addresses of their pages in a browser.
+    """
     loaded = load(pipelines_folder() / f"{pipeline}.yaml")
     table = Table(
         "",
@@ -29,12 +35,12 @@ def results(settings: Settings, airflow_url: str, pipeline: str, run_id: str) ->
     table.add_row("models", f"{models(trained)}: {trained['message']}")
     table.add_row("predictions by", models(predicted))
     table.add_row("predictions", predicted["output_uri"])
-    table.add_row("Airflow", f"{airflow_url}/dags/{pipeline}_train")
+    table.add_row("Airflow", f"{airflow}/dags/{pipeline}_train")
     for target in loaded.targets:
         name = loaded.model_name(target)
         # Without the workflow, MLflow opens the menus of its language model side.
         version = champion_version(settings, name)
-        page = f"{settings.mlflow_uri}/#/models/{name}/versions/{version}?workflowType=machine_learning"
+        page = f"{mlflow}/#/models/{name}/versions/{version}?workflowType=machine_learning"
         table.add_row("MLflow", page)
     return table
 
