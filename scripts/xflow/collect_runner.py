@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from xflow import refs
+from xflow.code_version import git_commit
 from xflow.errors import ConfigInvalid
 from xflow.pipeline import Pipeline, load
-from xflow.runner import Json, Runner, dump, git_commit
-from xflow.settings import pipelines_folder
+from xflow.runner import Json, Runner, dump
 from xflow.vacancy_pipeline import Collect, VacancyPipeline
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class CollectRunner(Runner):
             before = self.mart.run(self.key) or {}
             first = before.get("as_of") or now
             taken_at: str = first if before.get("state") == "success" or first[:10] == now[:10] else now
-            facts = {"as_of": taken_at, "input_uri": self.section.url, "git_commit": git_commit()}
-            self.mart.start_run(self.key, facts)
+            code = {"git_commit": git_commit(), "bundle": self.bundle}
+            self.mart.start_run(self.key, {"as_of": taken_at, "input_uri": self.section.url, **code})
             return taken_at
 
     def collect(self, taken_at: str) -> Json:
@@ -128,7 +128,7 @@ class CollectRunner(Runner):
             newest = refs.HistoryUpdate.model_validate(update).newest
             if newest is None or self.section.market is None:
                 return None
-            forecasting = load(pipelines_folder() / f"{self.section.market}.yaml")
+            forecasting = load(self.pipelines / f"{self.section.market}.yaml")
             if not isinstance(forecasting, Pipeline):
                 raise ConfigInvalid(f"{self.pipeline.name}: collect.market {forecasting.name} does not forecast series")
             return dump(market(forecasting, newest, store=self.store, history=self.history))

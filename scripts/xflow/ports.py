@@ -73,7 +73,7 @@ class Mart(Protocol):
     """Mart tables and the run ledger in Greenplum."""
 
     def prepare(self, pipeline: str, tables: "PipelineTables") -> None:
-        """Create schema, tables and the lineage view when they are absent.
+        """Create schema, tables and the lineage view when they are absent, and columns that an older ledger lacks.
 
         Raises `ConfigInvalid` when a table exists with other columns.
         """

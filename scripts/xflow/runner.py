@@ -7,18 +7,19 @@ same methods. Heavy packages are imported by the step that needs them.
 import errno
 import json
 import logging
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xflow import refs
+from xflow.code_version import git_commit
 from xflow.errors import DiskFull, XflowError
 from xflow.pipeline import AnyPipeline
-from xflow.settings import REPOSITORY, Settings
+from xflow.settings import Settings, pipelines_folder
 
 if TYPE_CHECKING:
     from xflow.adapters.greenplum import GreenplumMart
@@ -46,12 +47,29 @@ class Runner:
         The run's key; everything that a step leaves behind carries it.
     progress
         Called by long steps with the units done and the units in all.
+    bundle
+        The DAG bundle that the pipeline's file comes from, as ``name@version``; None on the command line.
+    pipelines
+        Folder of the pipeline files; `pipelines_folder` when left out.
     """
 
     def __init__(
-        self, settings: Settings, pipeline: AnyPipeline, key: refs.RunKey, progress: Progress | None = None
+        self,
+        settings: Settings,
+        pipeline: AnyPipeline,
+        key: refs.RunKey,
+        progress: Progress | None = None,
+        *,
+        bundle: str | None = None,
+        pipelines: Path | None = None,
     ) -> None:
         self.settings, self.pipeline, self.key, self.progress = settings, pipeline, key, progress
+        self.bundle, self.pipelines = bundle, pipelines or pipelines_folder()
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Which code makes the run's models, as the registry's tags."""
+        return {"git_commit": git_commit()} | ({"dag_bundle": self.bundle} if self.bundle else {})
 
     @cached_property
     def store(self) -> "S3Store":
@@ -91,7 +109,7 @@ class Runner:
         with self._step("check_contract"):
             location = input_uri or getattr(self.pipeline.input, self.key.kind)
             self.mart.prepare(self.pipeline.name, input_kind(self.pipeline).tables)
-            facts = {"input_uri": self.store.uri(location), "git_commit": git_commit()}
+            facts = {"input_uri": self.store.uri(location), "git_commit": git_commit(), "bundle": self.bundle}
             self.mart.start_run(self.key, facts)
             return dump(check_contract(self.key, self.pipeline, location, as_of, store=self.store, mart=self.mart))
 
@@ -163,7 +181,7 @@ class Runner:
                     self.pipeline,
                     _plan(plan),
                     candidates,
-                    git_commit(),
+                    self.code,
                     store=self.store,
                     feature_store=self.features,
                     registry=self.registry,
@@ -181,7 +199,7 @@ class Runner:
                     self.pipeline,
                     _plan(plan),
                     refs.Selection.model_validate(selection),
-                    git_commit(),
+                    self.code,
                     store=self.store,
                     feature_store=self.features,
                     registry=self.registry,
@@ -194,7 +212,7 @@ class Runner:
 
         with self._step("register"):
             model = refs.FittedModel.model_validate(fitted)
-            return dump(register(self.key, self.pipeline, _plan(plan), model, git_commit(), registry=self.registry))
+            return dump(register(self.key, self.pipeline, _plan(plan), model, self.code, registry=self.registry))
 
     def promote(self, plan: Json, version: Json) -> Json:
         """Judge the version beside the champion and move the alias; return a `Promotion`."""
@@ -277,16 +295,6 @@ def _explained(error: Exception) -> Exception:
         folder = tempfile.gettempdir()
         return DiskFull(f"{folder}: {error.strerror}. Free space there, or set TMPDIR to another folder.")
     return error
-
-
-@cache
-def git_commit() -> str:
-    """Return the commit of the code that runs, with ``-dirty`` for local changes; ``unknown`` outside git."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
 
 
 def dump(ref: refs.Ref) -> Json:

@@ -37,7 +37,7 @@ RUN_SCHEMA = pa.schema(
         *[pa.field(name, pa.string()) for name in ("as_of", "input_uri", "input_objects")],
         *[pa.field(name, pa.int64()) for name in ("rows_in", "rows_accepted", "rows_rejected", "rows_out")],
         *[pa.field(name, pa.string()) for name in ("feature_set", "model_name", "model_version", "output_uri")],
-        *[pa.field(name, pa.string()) for name in ("metrics", "git_commit", "message")],
+        *[pa.field(name, pa.string()) for name in ("metrics", "git_commit", "bundle", "message")],
         *[pa.field(name, pa.timestamp("us"), nullable=False) for name in ("started_at", "updated_at")],
     ]
 )

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from mart_rows import INPUT, LEVELS, START, TABLES, batch, figures, input_rows, 
 
 from xflow.adapters import greenplum_tables
 from xflow.adapters.greenplum import GreenplumMart
-from xflow.errors import ContractViolated, ServiceUnavailable
+from xflow.errors import ConfigInvalid, ContractViolated, ServiceUnavailable
 from xflow.ports import TableRows
 from xflow.refs import RunKey
 from xflow.schema import REJECTED_SCHEMA, prediction_schema, series_tables
@@ -117,6 +117,83 @@ def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, st
     finally:
         select(stores, "DROP SCHEMA IF EXISTS mart CASCADE")
         select(stores, "ALTER SCHEMA mart_put_aside RENAME TO mart")
+
+
+@pytest.fixture
+def ledger_put_aside(prepared: GreenplumMart, stores: Settings) -> Iterator[None]:
+    """Let a test alter the ledger: it is a copy, and the one of the other tests comes back."""
+    select(stores, "ALTER TABLE mart.run RENAME TO run_put_aside")
+    select(stores, "CREATE TABLE mart.run (LIKE mart.run_put_aside INCLUDING ALL)")
+    yield
+    select(stores, "DROP TABLE mart.run")
+    select(stores, "ALTER TABLE mart.run_put_aside RENAME TO run")
+
+
+def ledger(stores: Settings) -> dict[str, object]:
+    query = (
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'mart' AND table_name = 'run' ORDER BY column_name"
+    )
+    return {row["column_name"]: row["data_type"] for row in select(stores, query)}
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("ledger_put_aside")
+def test_a_ledger_of_an_earlier_version_gets_the_columns_that_it_lacks(
+    prepared: GreenplumMart, stores: Settings, key: RunKey
+) -> None:
+    today = ledger(stores)
+    prepared.start_run(key, {"input_uri": "s3://b/k", "bundle": "xflow@1"})
+    select(stores, "ALTER TABLE mart.run DROP COLUMN bundle, DROP COLUMN rows_out")
+    prepared.prepare(key.pipeline, TABLES)
+    assert ledger(stores) == today
+    run = prepared.run(key)
+    assert (run["input_uri"], run["bundle"], run["rows_out"]) == ("s3://b/k", None, None)
+    prepared.note_run(key, {"bundle": "xflow@2", "rows_out": 3})
+    assert (prepared.run(key)["bundle"], prepared.run(key)["rows_out"]) == ("xflow@2", 3)
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("ledger_put_aside")
+def test_sessions_that_find_an_old_ledger_at_once(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
+    today = ledger(stores)
+    select(stores, "ALTER TABLE mart.run DROP COLUMN bundle")
+    found = threading.Barrier(6, timeout=20)
+
+    def meet(cursor: object, names: Sequence[str]) -> object:
+        columns = existing(cursor, names)
+        if "bundle" not in columns["run"] and not getattr(seen, "before", False):
+            seen.before = True
+            found.wait()  # all have seen the old ledger before the first alters it
+        return columns
+
+    existing, seen = greenplum_tables._existing, threading.local()
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(6) as pool:
+        patch.setattr(greenplum_tables, "_existing", meet)
+        list(pool.map(lambda _: prepared.prepare(key.pipeline, TABLES), range(6)))
+    assert found.n_waiting == 0
+    assert ledger(stores) == today
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("ledger_put_aside")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER COLUMN rows_in TYPE integer", "of another type: rows_in is integer, not bigint"),
+        ("DROP COLUMN state", "missing: state text"),
+        ("ADD COLUMN colour text", "not needed: colour"),
+    ],
+)
+def test_a_ledger_of_another_kind_is_refused_and_stays_as_it_is(
+    prepared: GreenplumMart, stores: Settings, key: RunKey, change: str, said: str
+) -> None:
+    select(stores, "ALTER TABLE mart.run DROP COLUMN bundle")
+    select(stores, f"ALTER TABLE mart.run {change}")
+    before = ledger(stores)
+    with pytest.raises(ConfigInvalid, match=f"mart.run exists with other columns: {said}"):
+        prepared.prepare(key.pipeline, TABLES)
+    assert ledger(stores) == before
 
 
 @pytest.mark.services

@@ -57,6 +57,18 @@ def test_a_run_whose_opening_was_cut_short_gets_the_rest_of_its_parameters(regis
     assert registry._client.get_run(run_id).data.params == {"horizon": "6", "trials": "2"}
 
 
+def test_a_repeated_run_is_of_the_code_that_makes_its_model(registry, key):
+    def tags(run_id):
+        return registry._client.get_run(run_id).data.tags
+
+    run_id = registry.open_run(key, {"horizon": HORIZON}, {"dag_bundle": "xflow@1", "kind": "train"})
+    assert registry.open_run(key, {}, {"dag_bundle": "xflow@2"}) == run_id
+    assert (tags(run_id)["dag_bundle"], tags(run_id)["kind"]) == ("xflow@2", "train")
+    assert logged(registry, key)[0] == run_id
+    assert registry.open_run(key, {}, {"dag_bundle": "xflow@3"}) == run_id
+    assert tags(run_id)["dag_bundle"] == "xflow@2"
+
+
 def test_repeating_a_candidate_replaces_it(registry, key):
     run_id = registry.open_run(key, {}, {})
     for score in (2.0, 1.0):

@@ -18,7 +18,8 @@ MORNING, EVENING, NEXT_DAY = "2026-11-21T06:00:00", "2026-11-21T23:59:00", "2026
 def run():
     pipeline = load(pipelines_folder() / "vacancies.yaml")
     settings = Settings(*["unused"] * 9)
-    made = CollectRunner(settings, pipeline, RunKey(pipeline="vacancies", kind="collect", run_id="r"))
+    key = RunKey(pipeline="vacancies", kind="collect", run_id="r")
+    made = CollectRunner(settings, pipeline, key, bundle="xflow@0123abcd")
     made.mart, made.history = MemoryMart(), SimpleNamespace(prepare=lambda: None)
     return made
 
@@ -37,7 +38,7 @@ def test_a_repeated_run_keeps_its_time_while_its_snapshot_is_of_that_day(run, st
     run.mart.note_run(run.key, {"state": state})
     assert run.start(again) == taken
     assert run.mart.run(run.key)["as_of"] == taken
-    assert run.mart.run(run.key)["state"] == "running"
+    assert (run.mart.run(run.key)["state"], run.mart.run(run.key)["bundle"]) == ("running", "xflow@0123abcd")
 
 
 def test_nobody_collects_without_a_contact(run):

@@ -33,7 +33,7 @@ Columns = dict[str, str]
 
 
 def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables) -> None:
-    """Create schema, tables and the lineage view of a pipeline when they are absent.
+    """Create schema, tables and the lineage view of a pipeline when they are absent, and columns that the ledger lacks.
 
     Raises
     ------
@@ -43,11 +43,14 @@ def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineT
     wanted = _wanted(pipeline, tables)
     names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
-    if len(found) < len(names):
+    if len(found) < len(names) or _lacking(found):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
-        found = _existing(cursor, names)
-        absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
-        _create(cursor, pipeline, tables, absent)
+        found = _existing(cursor, names)  # another session may have done it meanwhile
+        if len(found) < len(names):
+            absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
+            _create(cursor, pipeline, tables, absent)
+        for column in _lacking(found):
+            cursor.execute(f'ALTER TABLE mart.run ADD COLUMN "{column.name}" {COLUMN_TYPES[column.type]}')
         found = _existing(cursor, names)
     for table, columns in wanted.items():
         if found[table] != columns:
@@ -65,6 +68,12 @@ def _wanted(pipeline: str, tables: PipelineTables) -> dict[str, Columns]:
     }
     columns = {table: {"run_key": "text"} | _columns(schema) for table, schema in facts.items()}
     return {"run": _columns(RUN_SCHEMA)} | columns
+
+
+def _lacking(found: Mapping[str, Columns]) -> list[pa.Field]:
+    """Return the columns that a ledger of an earlier version lacks and that its rows may leave empty."""
+    ledger = found.get("run")
+    return [] if ledger is None else [f for f in RUN_SCHEMA if f.nullable and f.name not in ledger]
 
 
 def _columns(schema: pa.Schema) -> Columns:

@@ -30,7 +30,9 @@ class MemoryRegistry:
         known = self.runs.get(run_id, {}).get("params", {})
         if any(known.get(name, value) != value for name, value in params.items()):
             run_id = self.current[mark] = f"{mark}#{len(self.runs)}"
-        self.runs.setdefault(run_id, {"params": dict(params), "tags": dict(tags)})
+        run = self.runs.setdefault(run_id, {"params": dict(params), "tags": {}})
+        if run_id not in self.models:
+            run["tags"] |= tags
         return run_id
 
     def log_candidate(

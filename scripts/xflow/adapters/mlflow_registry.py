@@ -91,6 +91,9 @@ class MlflowRegistry:
                 run = None
             if run is None:
                 run = self._client.create_run(experiment, run_name=title, tags={RUN_KEY: mark, **tags})
+            elif MODEL_URI not in run.data.tags:  # a logged model keeps the origin that it has
+                for name in (name for name, value in tags.items() if run.data.tags.get(name) != value):
+                    self._client.set_tag(run.info.run_id, name, tags[name])
             for name in wanted.keys() - run.data.params.keys():
                 self._client.log_param(run.info.run_id, name, wanted[name])
             return str(run.info.run_id)

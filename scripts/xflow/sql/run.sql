@@ -18,8 +18,9 @@ CREATE TABLE mart.run (
     output_uri    text,
     metrics       text,
     git_commit    text,
+    bundle        text,
     message       text,
     started_at    timestamp NOT NULL,
     updated_at    timestamp NOT NULL
 ) $by_run_key;
-COMMENT ON TABLE mart.run IS 'One row a run: its state, input, figures and model. input_objects and metrics are JSON.'
+COMMENT ON TABLE mart.run IS 'One row a run: its state, input, figures and model. input_objects and metrics are JSON, bundle is the DAG bundle.'

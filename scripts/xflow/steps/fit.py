@@ -1,6 +1,7 @@
 """Fit the selected model on everything before the holdout, and log it with its figures and pictures."""
 
 import math
+from collections.abc import Mapping
 
 from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
@@ -14,13 +15,13 @@ def fit(
     pipeline: AnyPipeline,
     plan: FoldPlan,
     selection: Selection,
-    git_commit: str,
+    code: Mapping[str, str],
     *,
     store: ObjectStore,
     feature_store: FeatureStore,
     registry: ModelRegistry,
 ) -> FittedModel:
-    """Fit the members without the holdout, score the model on it, log all of that."""
+    """Fit the members without the holdout, score the model on it, log all of that with the tags `code`."""
     kind = model_kind(pipeline)
     oof = {member.name: kept(store, member.oof) for member in selection.members}
     fitted = kind.fit(kind.data(plan, feature_store), plan, selection, oof)
@@ -29,7 +30,7 @@ def fit(
         f"backtest_{selection.metric}_floor": selection.floor.score,
         **{name: value for name, value in fitted.metrics.items() if math.isfinite(value)},
     }
-    run_id = registry.open_run(key, {}, {"git_commit": git_commit, "kind": "train"}, plan.target)
+    run_id = registry.open_run(key, {}, {**code, "kind": "train"}, plan.target)
     documents = {
         "selection": selection.model_dump(mode="json"),
         "plan": plan.model_dump(mode="json"),

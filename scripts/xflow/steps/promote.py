@@ -1,6 +1,7 @@
 """Register a fitted model, judge it beside the champion on one holdout, move the alias, close the run."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,20 @@ from xflow.steps.kinds import ModelKind, model_kind
 
 
 def register(
-    key: RunKey, pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel, git_commit: str, *, registry: ModelRegistry
+    key: RunKey,
+    pipeline: AnyPipeline,
+    plan: FoldPlan,
+    fitted: FittedModel,
+    code: Mapping[str, str],
+    *,
+    registry: ModelRegistry,
 ) -> ModelVersionRef:
-    """Register the fitted model as a new version that carries its origin in tags."""
+    """Register the fitted model as a new version that carries its origin in tags, `code` among them."""
     tags = {
         "run_key": str(key),
         "holdout_hash": plan.holdout_hash,
         "feature_set": plan.feature_set.id,
-        "git_commit": git_commit,
+        **code,
     }
     name = pipeline.model_name(plan.target)
     version = registry.register(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from xflow.errors import FloorNotBeaten
 from xflow.pipeline import AnyPipeline
@@ -16,13 +17,18 @@ def select(
     pipeline: AnyPipeline,
     plan: FoldPlan,
     scores: list[CandidateScore],
-    git_commit: str,
+    code: Mapping[str, str],
     *,
     store: ObjectStore,
     feature_store: FeatureStore,
     registry: ModelRegistry,
 ) -> Selection:
     """Log every candidate to the registry, then choose one or blend several.
+
+    Parameters
+    ----------
+    code
+        Tags that say which code this is.
 
     Raises
     ------
@@ -32,8 +38,7 @@ def select(
     """
     model, kind = pipeline.model, model_kind(pipeline)
     floor = next(score for score in scores if score.name == model.floor)
-    tags = {"git_commit": git_commit, "kind": "train"}
-    run_id = registry.open_run(key, _params(pipeline, plan), tags, plan.target)
+    run_id = registry.open_run(key, _params(pipeline, plan), {**code, "kind": "train"}, plan.target)
     for score in scores:
         params = {"kind": score.kind, **score.params}
         metrics = {f"backtest_{model.metric}": score.score, "tried": score.tried, "seconds": score.seconds}

@@ -122,9 +122,9 @@ class World:
         stores = {"store": self.store, "feature_store": self.features}
         names = [candidate.name for candidate in self.config.candidates(target)]
         scores = [tune(key, self.config, planned, name, **stores) for name in names]
-        chosen = select(key, self.config, planned, scores, "commit", registry=self.registry, **stores)
-        fitted = fit(key, self.config, planned, chosen, "commit", registry=self.registry, **stores)
-        version = register(key, self.config, planned, fitted, "commit", registry=self.registry)
+        chosen = select(key, self.config, planned, scores, {}, registry=self.registry, **stores)
+        fitted = fit(key, self.config, planned, chosen, {}, registry=self.registry, **stores)
+        version = register(key, self.config, planned, fitted, {}, registry=self.registry)
         return judge_and_promote(self.config, planned, version, feature_store=self.features, registry=self.registry)
 
     def predict(self, run_id="one"):

@@ -59,6 +59,7 @@ def key(kind, run_id="one"):
     return RunKey(pipeline="demo", kind=kind, run_id=run_id)
 
 
+CODE = {"git_commit": "0123abcd", "dag_bundle": "xflow@4567"}
 CHECKED = CheckedInput(
     objects=(ObjectRef(uri="s3://memory/input", etag="e", size=1),),
     verdict=ObjectRef(uri="s3://memory/verdict", etag="e", size=1),
@@ -81,9 +82,9 @@ def train(world, config, run_id="one"):
     planned = plan(config, world.set, HORIZON, 2, feature_store=world.features)
     stores = {"store": world.store, "feature_store": world.features}
     scores = [tune(run, config, planned, c.name, **stores) for c in config.model.candidates]
-    chosen = select(run, config, planned, scores, "commit", registry=world.registry, **stores)
-    fitted = fit(run, config, planned, chosen, "commit", registry=world.registry, **stores)
-    version = register(run, config, planned, fitted, "commit", registry=world.registry)
+    chosen = select(run, config, planned, scores, CODE, registry=world.registry, **stores)
+    fitted = fit(run, config, planned, chosen, CODE, registry=world.registry, **stores)
+    version = register(run, config, planned, fitted, CODE, registry=world.registry)
     judged = judge_and_promote(config, planned, version, feature_store=world.features, registry=world.registry)
     close_run(run, [judged], mart=world.mart)
     return chosen, fitted, judged
@@ -107,6 +108,8 @@ def test_training_beats_the_floor_and_makes_the_first_champion(world):
     assert fitted.metrics["holdout_mase"] < fitted.metrics["holdout_mase_floor"]
     assert 0 < fitted.metrics["holdout_coverage_80"] <= fitted.metrics["holdout_coverage_95"] <= 1
     run = world.registry.runs["demo/train/one"]
+    assert run["tags"] == {**CODE, "kind": "train"}
+    assert CODE.items() <= world.registry.notes["demo", "1"].items()
     assert {"forecast_against_actual", "error_by_horizon", "residuals", "candidates"} == set(run["figures"])
     for figure in run["figures"].values():
         png = io.BytesIO()
