@@ -23,6 +23,7 @@ from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
+LOG_WIDTH = 110  # where there is no terminal
 
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly or vacancies.")]
 InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
@@ -132,6 +133,20 @@ def list_pipelines() -> None:
     with _reported():
         for found in pipelines.load_all(pipelines_folder()):
             typer.echo(f"{found.name}: {found.description}")
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False) -> None:
+    """Show machine, GPU, versions, and how every service answers; exit code 1 when something is wrong."""
+    from xflow import doctor as checks
+
+    found = checks.examine()
+    if as_json:
+        typer.echo(checks.as_json(found))
+    else:
+        checks.show(found, Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH))
+    if not found["ok"]:
+        raise typer.Exit(1)
 
 
 def _train_target(
