@@ -4,7 +4,9 @@ The files that make the DAGs leave a wrong pipeline out, so that one mistake doe
 of all other pipelines away. This one holds no DAG: it reads every file and fails on a wrong one.
 """
 
+from pathlib import Path
+
 from xflow.pipeline import load_all
 from xflow.settings import pipelines_folder
 
-load_all(pipelines_folder())
+load_all(pipelines_folder(Path(__file__).parent))

@@ -1,12 +1,15 @@
 """What the DAG files share: defaults, the trigger form, assets, and the first task group.
 
-Wiring only. Each task calls one method of `xflow.runner.Runner`, as the command line does.
+Wiring only. Each task calls one method of `xflow.runner.Runner`, as the command line does. The pipeline files are
+those beside this file, so that a DAG bundle's version is code and configuration of one commit.
 """
 
 import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, timedelta
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import (
@@ -39,6 +42,9 @@ Kind = Literal["train", "predict", "collect"]
 GPU = {"pool": "gpu", "queue": "gpu"}
 COLLECTED = "collected"
 """What a pipeline's file says as `schedule` to train after every collection."""
+PIPELINES = pipelines_folder(Path(__file__).parent)
+LIBRARY = "0.1"
+"""Version of the library that these files are written for; from a Git bundle they come without it."""
 
 TASK_DEFAULTS = {
     "owner": "xflow",
@@ -55,9 +61,20 @@ TASK_DEFAULTS = {
 
 
 def pipelines() -> list[AnyPipeline]:
-    """Return every valid pipeline; `check_pipelines.py` reports the others."""
+    """Return every valid pipeline; `check_pipelines.py` reports the others.
+
+    Raises
+    ------
+    ConfigInvalid
+        These files are written for another version of the library than the installed one.
+    """
+    if version("xflow").split(".")[:2] != LIBRARY.split("."):
+        raise ConfigInvalid(
+            f"{Path(__file__).parent}: these DAG files are written for xFlow {LIBRARY}, and {version('xflow')} is "
+            "installed. Build the image from the version of the DAG bundle, or point the bundle at the image's."
+        )
     found = []
-    for path in sorted(pipelines_folder().glob("*.yaml")):
+    for path in sorted(PIPELINES.glob("*.yaml")):
         with suppress(ConfigInvalid):
             found.append(load(path))
     return found
@@ -144,8 +161,17 @@ def runner[R: "Runner"](made: type[R] | None = None) -> R:
 
     context = get_current_context()
     name, _, kind = context["dag"].dag_id.rpartition("_")
-    pipeline = load(pipelines_folder() / f"{name}.yaml")
-    return (made or Runner)(settings(), pipeline, RunKey(pipeline=name, kind=kind, run_id=context["run_id"]))
+    key = RunKey(pipeline=name, kind=kind, run_id=context["run_id"])
+    pipeline = load(PIPELINES / f"{name}.yaml")
+    return (made or Runner)(settings(), pipeline, key, bundle=bundle(), pipelines=PIPELINES)
+
+
+def bundle() -> str:
+    """Return the DAG bundle that the current task runs from: ``name@version``, the name alone for one without."""
+    running = get_current_context()["ti"].bundle_instance
+    found = running.get_current_version()
+    current = getattr(found, "version", found)  # some bundles return the bare text
+    return f"{running.name}@{current}" if current else str(running.name)
 
 
 def started_at() -> str:
