@@ -29,10 +29,11 @@ def git_commit() -> str:
 
 
 def _mounted() -> bool:
-    """Tell whether something is mounted over the repository, or at or below a folder of its code."""
+    """Tell whether something in the repository is mounted over a folder of code, or below one."""
     folders = [REPOSITORY / name for name in CODE]
     try:
         points = [Path(line.split()[4]) for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
     except OSError:  # not Linux
         return False
-    return REPOSITORY in points or any(point.is_relative_to(folder) for point in points for folder in folders)
+    inside = [point for point in points if point.is_relative_to(REPOSITORY)]
+    return any(folder.is_relative_to(point) or point.is_relative_to(folder) for point in inside for folder in folders)

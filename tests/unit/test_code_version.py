@@ -40,7 +40,7 @@ def test_an_image_is_of_the_commit_that_it_was_built_from(image, monkeypatch):
     assert code_version.git_commit() == BAKED
 
 
-@pytest.mark.parametrize("place", ["", "/scripts", "/dags", "/dags/pipelines", "/docker/airflow/plugins"])
+@pytest.mark.parametrize("place", ["", "/scripts", "/dags/pipelines", "/docker", "/docker/airflow/plugins"])
 def test_code_mounted_over_an_image_is_not_said_to_be_the_images(image, tmp_path, monkeypatch, place):
     monkeypatch.setenv("XFLOW_GIT_COMMIT", BAKED)
     mount(tmp_path, monkeypatch, f"{ROOT}95 21 8:1 /home/me/xflow{place} {image}{place} ro - ext4 /dev/sda1 rw\n")
@@ -49,7 +49,7 @@ def test_code_mounted_over_an_image_is_not_said_to_be_the_images(image, tmp_path
 
 def test_a_mount_beside_the_code_changes_nothing(image, tmp_path, monkeypatch):
     monkeypatch.setenv("XFLOW_GIT_COMMIT", BAKED)
-    beside = (f"{image}/docker/airflow/airflow.env", f"{image}/scripts_of_mine", f"{tmp_path}/logs")
+    beside = (f"{image}/docker/airflow/airflow.env", f"{image}/scripts_of_mine", f"{tmp_path}/logs", str(tmp_path))
     lines = [f"95 21 8:1 / {place} ro - ext4 /dev/sda1 rw\n" for place in beside]
     mount(tmp_path, monkeypatch, ROOT + "".join(lines))
     assert code_version.git_commit() == BAKED
