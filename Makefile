@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test notebook bench bench-accuracy bench-vacancies fmt
+.PHONY: help setup check test test-containers notebook bench bench-accuracy bench-vacancies fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,8 +23,11 @@ check: setup ## Lint, types, import layers, lock
 	$(RUN)lint-imports
 	$(UV) lock --check --python $(PYTHON)
 
-test: setup ## Every test: unit, contract, DAGs, end to end
+test: setup ## Every test without containers: unit, contract, DAGs, end to end on servers of this machine
 	$(RUN)pytest
+
+test-containers: setup ## End to end in containers: both pipelines, ports, restarts, scale; needs a Docker engine
+	$(RUN)pytest --way docker tests/e2e tests/containers
 
 notebook: setup ## Run the study of the real vacancy dumps from top to bottom
 	$(PYTHON) research/run_notebook.py

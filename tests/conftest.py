@@ -7,18 +7,27 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from xflow.refs import RunKey
 from xflow.settings import REPOSITORY, Settings, read_env_file
 
+if TYPE_CHECKING:
+    from stack import Stack
 
-def start_sh(home: Path, *arguments: str) -> None:
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let end-to-end tests run on servers of this machine or on containers."""
+    parser.addoption("--way", choices=["native", "docker"], default="native", help="how the whole stack is started")
+
+
+def start_sh(home: Path, *arguments: str, way: str = "native") -> None:
     """Run start.sh on a stack that lies in `home`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
     environment |= {"XFLOW_HOME": str(home), "XFLOW_ENV_FILE": str(home / "env")}
-    subprocess.run([REPOSITORY / "start.sh", *arguments, "--native"], check=True, env=environment, cwd=REPOSITORY)
+    subprocess.run([REPOSITORY / "start.sh", *arguments, f"--{way}"], check=True, env=environment, cwd=REPOSITORY)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +68,33 @@ def stack(stores: Settings, stack_home: Path) -> Settings:
     """Start the MLflow server as well; return where everything is."""
     start_sh(stack_home, "up", "--services", "mlflow")
     return stores
+
+
+@pytest.fixture(scope="session")
+def whole_stack_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Start everything from nothing; return the folder of the stack, which is gone at the end.
+
+    ``--way`` says whether of servers or of containers. A running stack is used instead when
+    ``XFLOW_TEST_WHOLE_HOME`` names its folder; it is left running.
+    """
+    given = os.environ.get("XFLOW_TEST_WHOLE_HOME")
+    if given:
+        yield Path(given)
+        return
+    home, way = tmp_path_factory.mktemp("stack"), request.config.getoption("--way")
+    try:
+        start_sh(home, "up", way=way)
+        yield home
+    finally:
+        start_sh(home, "reset", "--yes", way=way)
+
+
+@pytest.fixture(scope="session")
+def stack_of(whole_stack_home: Path) -> Callable[[str], "Stack"]:
+    """Return the whole stack as tests of one pipeline see it."""
+    from stack import Stack  # MLflow's client takes seconds
+
+    return lambda pipeline: Stack(whole_stack_home, pipeline)
 
 
 @pytest.fixture

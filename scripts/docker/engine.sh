@@ -22,12 +22,12 @@ engine_builder() {
   export DOCKER_BUILDKIT=1 COMPOSE_DOCKER_CLI_BUILD=1
   docker buildx version >/dev/null 2>&1 && return 0
   while read -r client; do
-    major=$("$client" version --format '{{.Client.Version}}' 2>/dev/null) || continue
+    major=$("$client" version --format '{{.Client.Version}}' 2>/dev/null </dev/null) || continue
     if ((${major%%.*} < 23)); then
       PATH=$(dirname "$client"):$PATH
       return 0
     fi
-  done < <(type -aP docker)
+  done < <(hash -r; type -aP docker)
   return 1
 }
 

@@ -138,7 +138,7 @@ docker_passwords() {
   compose up -d --no-build postgres greenplum >>"$LOG_DIR/up.log" 2>&1 || docker_failed
   await_healthy
   compose exec -T postgres bash /docker-entrypoint-initdb.d/initdb.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed postgres
-  compose exec -T greenplum bash /etc/xflow/password.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
+  compose exec -T --user gpadmin greenplum bash /etc/xflow/superuser.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
 }
 
 docker_rotate() { docker_up; }

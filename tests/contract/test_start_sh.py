@@ -128,26 +128,26 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
 
 
 def test_data_is_back_after_stop_and_up(stack: Stack) -> None:
-    stack.execute("CREATE TABLE IF NOT EXISTS kept (i int); TRUNCATE kept; INSERT INTO kept VALUES (7)")
+    stack.execute("CREATE TABLE IF NOT EXISTS mart.kept (i int); TRUNCATE mart.kept; INSERT INTO mart.kept VALUES (7)")
     stack.bucket.put_object(Key="kept", Body=b"7")
     pids = stack.pids
     assert stack.run("stop").returncode == 0
     assert not any(map(process_lives, pids.values()))
     stack.up()
-    assert stack.execute("SELECT i FROM kept") == [(7,)]
+    assert stack.execute("SELECT i FROM mart.kept") == [(7,)]
     assert stack.bucket.Object("kept").get()["Body"].read() == b"7"
     assert stack.ping() > 0
 
 
 def test_killed_servers_come_back_with_their_data_and_addresses(stack: Stack) -> None:
-    stack.execute("CREATE TABLE IF NOT EXISTS killed (i int); TRUNCATE killed; INSERT INTO killed VALUES (8)")
+    stack.execute("CREATE TABLE IF NOT EXISTS mart.killed (i int); TRUNCATE mart.killed; INSERT INTO mart.killed VALUES (8)")
     stack.bucket.put_object(Key="killed", Body=b"8")
     before = stack.variables
     for pid in stack.pids.values():
         os.kill(pid, signal.SIGKILL)
     stack.up()
     assert stack.variables == before
-    assert stack.execute("SELECT i FROM killed") == [(8,)]
+    assert stack.execute("SELECT i FROM mart.killed") == [(8,)]
     assert stack.bucket.Object("killed").get()["Body"].read() == b"8"
     assert stack.ping() > 0
 
@@ -239,13 +239,13 @@ def test_a_lost_env_file_is_not_made_anew_over_old_data(stack: Stack) -> None:
 
 
 def test_reset_asks_before_it_deletes(stack: Stack) -> None:
-    stack.execute("CREATE TABLE IF NOT EXISTS dropped (i int)")
+    stack.execute("CREATE TABLE IF NOT EXISTS mart.dropped (i int)")
     assert stack.run("reset", answer="n\n").returncode == 1
     assert all(map(process_lives, stack.pids.values()))
     assert stack.run("reset", "--yes").returncode == 0
     assert sorted(entry.name for entry in stack.home.iterdir()) == [".env", "lock"]
     stack.up()
-    assert stack.execute("SELECT to_regclass('dropped')") == [(None,)]
+    assert stack.execute("SELECT to_regclass('mart.dropped')") == [(None,)]
 
 
 @pytest.mark.parametrize("arguments", [("nope",), ("up", "--services", "oracle"), ("up", "--services"), ("logs",)])

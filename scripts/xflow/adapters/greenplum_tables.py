@@ -60,6 +60,13 @@ def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineT
             )
 
 
+def create_schema(cursor: psycopg2.extensions.cursor) -> None:
+    """Create the schema when it is absent. IF NOT EXISTS would want the right to create schemas in any case."""
+    cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart'")
+    if cursor.fetchone() is None:
+        cursor.execute("CREATE SCHEMA mart")
+
+
 def _wanted(pipeline: str, tables: PipelineTables) -> dict[str, Columns]:
     facts = {
         "rejected_row": REJECTED_SCHEMA,
@@ -95,9 +102,7 @@ def _create(
     cursor.execute("SELECT version() LIKE '%Greenplum%'")
     ((on_greenplum,),) = cursor.fetchall()
     words = _words(pipeline, tables, on_greenplum)
-    cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart'")
-    if cursor.fetchone() is None:
-        cursor.execute("CREATE SCHEMA mart")
+    create_schema(cursor)
     for table, script in absent.items():
         cursor.execute(_render(script, words))
         if not on_greenplum and table != "run":

@@ -8,7 +8,7 @@ from string import Template
 import psycopg2.extensions
 import pyarrow as pa
 
-from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK
+from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.domain.vacancies.flat import DETAIL_SCHEMA, LISTED_COLUMNS, SIGHTING_SCHEMA
 from xflow.schema import VACANCY_SCHEMA
 
@@ -39,7 +39,7 @@ def prepare(cursor: psycopg2.extensions.cursor, words: Mapping[str, str]) -> Non
         return
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
     if not _exists(cursor, f"mart.{words['pipeline']}_snapshot"):
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS mart")
+        create_schema(cursor)
         cursor.execute(render("tables", {**words, **_columns(), **_storage(cursor)}))
     cursor.execute(f"DROP VIEW IF EXISTS {name}")
     cursor.execute(f"CREATE VIEW {name} AS {statement}")

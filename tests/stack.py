@@ -1,7 +1,6 @@
-"""The whole stack, once for all end-to-end tests, and what they ask of it."""
+"""A running stack, of servers or of containers, and what end-to-end tests ask of it."""
 
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -99,16 +98,3 @@ class Stack:
     def versions(self, name: str = "") -> dict[str, str]:
         found = self.mlflow.search_model_versions(f"name = '{name or self.pipeline}'")
         return {str(version.version): version.run_id for version in found}
-
-
-@pytest.fixture(scope="session")
-def stack_of(
-    tmp_path_factory: pytest.TempPathFactory, run_start_sh: Callable[..., None]
-) -> Iterator[Callable[[str], Stack]]:
-    """Start everything from nothing; return the stack as tests of one pipeline see it."""
-    home = tmp_path_factory.mktemp("stack")
-    try:
-        run_start_sh(home, "up")
-        yield lambda pipeline: Stack(home, pipeline)
-    finally:
-        run_start_sh(home, "reset", "--yes")
