@@ -42,22 +42,28 @@ postgres_own() {
   echo "$target"
 }
 
-# As the operating system's user over the socket: the superuser has no password and no way in over TCP.
+# postgres_sql FOLDER DATABASE: runs its standard input as the operating system's user over the socket: the superuser
+# has no password and no way in over TCP.
 postgres_sql() {
-  local folder=$1
-  shift
-  as_postgres "$(postgres_bin)/psql" -X -q -v ON_ERROR_STOP=1 -h "$folder" -p "$XFLOW_POSTGRES_PORT" -d postgres "$@"
+  as_postgres "$(postgres_bin)/psql" -X -q -v ON_ERROR_STOP=1 -h "$1" -p "$XFLOW_POSTGRES_PORT" -d "$2" --output=/dev/null
 }
 
 postgres_ready() { "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$XFLOW_POSTGRES_PORT"; }
 
-# Passwords reach psql as variables set on its standard input.
+# Passwords reach psql on its standard input: as variables, and for the mart as settings of the session.
 postgres_accounts() {
   {
-    printf "\\set %s '%s'\n" mart_password "$XFLOW_MART_PASSWORD" \
-      airflow_password "$XFLOW_AIRFLOW_DB_PASSWORD" mlflow_password "$XFLOW_MLFLOW_DB_PASSWORD"
+    printf "\\set %s '%s'\n" airflow_password "$XFLOW_AIRFLOW_DB_PASSWORD" mlflow_password "$XFLOW_MLFLOW_DB_PASSWORD"
     cat "$ROOT/docker/postgres/accounts.sql"
-  } | postgres_sql "$1"
+    echo "SELECT 'CREATE DATABASE xflow' WHERE NOT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'xflow') \\gexec"
+  } | postgres_sql "$1" postgres || return 1
+  {
+    echo "BEGIN; SET log_min_error_statement = panic;"
+    printf "SELECT set_config('xflow.%s_password', '%s', true);\n" \
+      loader "$XFLOW_MART_PASSWORD" reader "$XFLOW_READER_PASSWORD"
+    cat "$ROOT/docker/greenplum/accounts.sql"
+    echo "COMMIT;"
+  } | postgres_sql "$1" xflow
 }
 
 postgres_environment() { cd /; }

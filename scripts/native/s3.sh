@@ -6,21 +6,19 @@ s3_ready() {
   http_ok "$XFLOW_S3_PORT" /healthz && http_ok "$XFLOW_S3_FILER_PORT" "/buckets/$XFLOW_S3_BUCKET/?limit=1"
 }
 
-# One identity. The server reads the file at its start.
-s3_identity() {
+# The server reads the file at its start.
+s3_identities() {
   (
     umask 077
-    cat >"$XFLOW_HOME/s3.json" <<JSON
-{"identities": [{"name": "xflow", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-  "credentials": [{"accessKey": "$AWS_ACCESS_KEY_ID", "secretKey": "$AWS_SECRET_ACCESS_KEY"}]}]}
-JSON
+    export XFLOW_S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY XFLOW_MLFLOW_S3_ACCESS_KEY XFLOW_MLFLOW_S3_SECRET_KEY
+    sh "$ROOT/docker/seaweedfs/identities.sh" >"$XFLOW_HOME/s3.json"
   )
 }
 
 s3_up() {
   if service_running s3 && s3_ready; then return 0; fi
   mkdir -p "$XFLOW_HOME/s3" || return 1
-  s3_identity
+  s3_identities || return 1
   service_start s3 true "$ROOT/.venv/bin/weed" mini -options="$ROOT/docker/seaweedfs/mini.options" \
     -dir="$XFLOW_HOME/s3" -s3.config="$XFLOW_HOME/s3.json" -bucket="$XFLOW_S3_BUCKET" \
     -s3.port="$XFLOW_S3_PORT" -s3.port.grpc="$XFLOW_S3_GRPC_PORT" \

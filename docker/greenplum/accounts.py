@@ -1,0 +1,90 @@
+"""Set the accounts of the mart in Greenplum, as its superuser.
+
+Reads XFLOW_GREENPLUM_ADMIN_DSN, XFLOW_MART_PASSWORD and XFLOW_READER_PASSWORD, and runs the accounts.sql
+beside it. Running it again sets the passwords anew. The loader then owns the schema ``mart`` and the
+reader may read it; neither may do more.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import connection, parse_dsn
+
+ACCOUNTS = Path(__file__).with_name("accounts.sql")
+NAMES = ("XFLOW_GREENPLUM_ADMIN_DSN", "XFLOW_MART_PASSWORD", "XFLOW_READER_PASSWORD")
+# Greenplum logs every statement unless told otherwise: passwords stay out of its log, also when one fails.
+UNLOGGED = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic"
+WAIT_SECONDS = 180
+PAUSE_SECONDS = 2
+
+
+def set_accounts(dsn: str, loader_password: str, reader_password: str, wait_seconds: float = WAIT_SECONDS) -> None:
+    """Create the two accounts, or give those there are these passwords and grants, in one transaction.
+
+    Parameters
+    ----------
+    dsn
+        ``postgresql://superuser:password@host:port/database``, the database being the mart's.
+    wait_seconds
+        How long to wait for the server: at its first start Greenplum answers, and restarts once more.
+    """
+    session = _connect(dsn, wait_seconds)
+    try:
+        with session, session.cursor() as cursor:
+            for name, password in (("loader", loader_password), ("reader", reader_password)):
+                cursor.execute("SELECT set_config(%s, %s, true)", (f"xflow.{name}_password", password))
+            cursor.execute(ACCOUNTS.read_text(encoding="utf-8"))
+    except psycopg2.Error as error:
+        raise SystemExit(f"{_where(dsn)}: the accounts of the mart could not be set: {_said(error)}") from None
+    finally:
+        session.close()
+
+
+def _connect(dsn: str, wait_seconds: float) -> connection:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return psycopg2.connect(dsn, connect_timeout=10, options=UNLOGGED, application_name="xflow accounts")
+        except psycopg2.OperationalError as error:
+            said = " ".join(str(error).split())
+            if "authentication failed" in said:
+                raise SystemExit(
+                    f"{_where(dsn)}: {said}. The server has kept an older password: give its superuser the one in "
+                    "XFLOW_GREENPLUM_PASSWORD with docker/greenplum/superuser.sh."
+                ) from None
+            if "permission denied" in said:
+                raise SystemExit(f"{_where(dsn)}: {said}. Sign in as its superuser.") from None
+            if time.monotonic() >= deadline:
+                raise SystemExit(f"{_where(dsn)}: no answer within {wait_seconds:.0f} s: {said}") from None
+        time.sleep(PAUSE_SECONDS)
+
+
+def _where(dsn: str) -> str:
+    parts = parse_dsn(dsn)
+    return f"Greenplum at {parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _said(error: psycopg2.Error) -> str:
+    """Return the server's first line: what follows it may repeat a statement."""
+    return (error.diag.message_primary or str(error)).splitlines()[0]
+
+
+def main() -> None:
+    """Set the accounts from the environment."""
+    missing = [name for name in NAMES if not os.environ.get(name)]
+    if missing:
+        raise SystemExit(f"accounts: {', '.join(missing)} not set. Run ./start.sh env, which writes them to .env.")
+    dsn, loader, reader = (os.environ[name] for name in NAMES)
+    try:
+        parse_dsn(dsn)
+    except psycopg2.ProgrammingError:  # its text may show the password
+        raise SystemExit(
+            "XFLOW_GREENPLUM_ADMIN_DSN must look like postgresql://gpadmin:password@host:5432/xflow"
+        ) from None
+    set_accounts(dsn, loader, reader)
+
+
+if __name__ == "__main__":
+    main()

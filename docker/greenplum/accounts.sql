@@ -1,0 +1,82 @@
+-- The accounts of the mart: `xflow` loads it, `xflow_reader` reads it, nobody else comes in. Run in the mart's
+-- database by its superuser, on Greenplum 6 and 7 and on PostgreSQL, at every start: what an earlier version let them
+-- own or do is taken back. The session brings the passwords, in the settings xflow.loader_password and
+-- xflow.reader_password.
+
+DO $$
+DECLARE
+    account record;
+BEGIN
+    FOR account IN
+        SELECT 'xflow' AS name, current_setting('xflow.loader_password') AS password
+        UNION ALL
+        SELECT 'xflow_reader', current_setting('xflow.reader_password')
+    LOOP
+        IF account.password = '' THEN
+            RAISE EXCEPTION 'no password for role %', account.name;
+        END IF;
+        IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = account.name) THEN
+            EXECUTE format('CREATE ROLE %I', account.name);
+        END IF;
+        BEGIN
+            EXECUTE format(
+                'ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L', account.name, account.password
+            );
+        EXCEPTION WHEN OTHERS THEN
+            -- The error as it is would show the statement, and the password with it.
+            RAISE EXCEPTION 'role % was refused its password: %', account.name, SQLERRM;
+        END;
+    END LOOP;
+END
+$$;
+
+-- Of databases: the loader may sign in to this one and make temporary tables there, the reader may sign in.
+DO $$
+DECLARE
+    this text := quote_ident(current_database());
+    name text;
+BEGIN
+    EXECUTE format('ALTER DATABASE %s OWNER TO %I', this, current_user);
+    FOR name IN
+        SELECT datname FROM pg_catalog.pg_database WHERE datname IN (current_database(), 'postgres', 'template1')
+    LOOP
+        EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, xflow, xflow_reader', name);
+    END LOOP;
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %s TO xflow', this);
+    EXECUTE format('GRANT CONNECT ON DATABASE %s TO xflow_reader', this);
+END
+$$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC, xflow, xflow_reader;
+
+-- Of schemas: the mart is the loader's.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'mart') THEN
+        CREATE SCHEMA mart;
+    END IF;
+END
+$$;
+ALTER SCHEMA mart OWNER TO xflow;
+
+-- Of tables and views: the reader sees those that are there and those that the loader will make.
+REVOKE ALL ON SCHEMA mart FROM PUBLIC, xflow_reader;
+REVOKE ALL ON ALL TABLES IN SCHEMA mart FROM PUBLIC, xflow_reader;
+GRANT USAGE ON SCHEMA mart TO xflow_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA mart TO xflow_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE xflow IN SCHEMA mart GRANT SELECT ON TABLES TO xflow_reader;
+
+-- Everybody may make large objects unless told otherwise, and nothing here uses them.
+DO $$
+DECLARE
+    maker text;
+BEGIN
+    FOR maker IN
+        SELECT p.oid::regprocedure::text
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'pg_catalog' AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', maker);
+    END LOOP;
+END
+$$;
