@@ -50,7 +50,7 @@ def seen(airflow_environment: dict[str, str], tmp_path: Path) -> Any:
         }
         script = Path(__file__).with_name("run_task.py")
         done = subprocess.run(
-            [sys.executable, script, "probe.py"], env=environment, capture_output=True, text=True, check=False
+            [sys.executable, script, "celery", "worker"], env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return json.loads((tmp_path / "seen.json").read_text())
@@ -87,6 +87,8 @@ from airflow.providers.celery.executors.celery_executor import app
 app.loader.init_worker()
 """
     environment = os.environ | airflow_environment | {"PYTHONPATH": str(CONFIG), "XFLOW_FRESH_INTERPRETER": "1"}
-    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", text, "celery", "worker"], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "this version of Airflow starts tasks another way" in done.stderr.splitlines()[-1]

@@ -1,6 +1,6 @@
-"""What a Celery worker does before it forks the processes of its tasks.
+"""What a Celery worker does before it forks the processes of its tasks, and at each heartbeat.
 
-Airflow imports this file in each of its processes; the two variables are set for workers alone.
+Airflow imports this file in each of its processes; it concerns workers alone.
 
 XFLOW_PRELOAD=1
     The worker imports what tasks need once, and they inherit it.
@@ -10,6 +10,7 @@ XFLOW_FRESH_INTERPRETER=1
 
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 # Airflow takes names that are not kept from it into its own settings.
@@ -47,8 +48,14 @@ def start_tasks_afresh(supervisor: ModuleType) -> None:
         ) from error
 
 
-if {"XFLOW_PRELOAD", "XFLOW_FRESH_INTERPRETER"} & os.environ.keys():
-    from celery.signals import import_modules
+def show_heartbeat(**_: object) -> None:
+    """Touch the file that healthy.py looks at."""
+    Path(os.environ.get("TMPDIR", "/tmp"), "worker-heartbeat").touch()  # noqa: S108  # a container's own
+
+
+if sys.argv[1:3] == ["celery", "worker"]:
+    from celery import signals
 
     # Celery raises again what this raises, so a worker that cannot do it does not start.
-    import_modules.connect(prepare_worker)
+    signals.import_modules.connect(prepare_worker)
+    signals.heartbeat_sent.connect(show_heartbeat)
