@@ -48,6 +48,16 @@ class Stack:
             time.sleep(1)
         pytest.fail(f"{dag_id} did not appear: {self.rest.call('GET', '/importErrors')}")
 
+    def await_version(self, version: str) -> None:
+        """Wait until the DAG that trains comes from this version of its bundle."""
+        path = f"/dags/{self.pipeline}_train"
+        for _ in range(180):
+            found = self.rest.call("GET", path)["bundle_version"]
+            if found == version:
+                return
+            time.sleep(1)
+        pytest.fail(f"{path} is of version {found}, not {version}: {self.rest.call('GET', '/importErrors')}")
+
     def run(self, kind: str, run_id: str, **conf: object) -> str:
         dag_id = f"{self.pipeline}_{kind}"
         self.await_dag(dag_id)

@@ -62,16 +62,17 @@ docker_up() {
   START_SECONDS=$((SECONDS - began))
 }
 
-# Health of every container, one line when one becomes healthy.
+# Wait for every container; one line for each that this start.sh sees healthy for the first time.
+SEEN_HEALTHY=" "
 await_healthy() {
-  local deadline=$((SECONDS + START_LIMIT_SECONDS)) said=" " service state code health name waiting
+  local deadline=$((SECONDS + START_LIMIT_SECONDS)) service state code health name waiting
   while :; do
     waiting=""
     while read -r service state code health name; do
       case $state:$code:$health in
         exited:0:*) ;;
         running:*:healthy)
-          if [[ $said != *" $name "* ]]; then say "${name#/} is healthy"; said+="$name "; fi
+          if [[ $SEEN_HEALTHY != *" $name "* ]]; then say "$service is healthy"; SEEN_HEALTHY+="$name "; fi
           ;;
         exited:* | dead:*) docker_failed "$service" ;;
         *) waiting+=" $service" ;;

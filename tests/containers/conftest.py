@@ -61,6 +61,18 @@ class Containers:
     def execute(self, service: str, *command: str, check: bool = True) -> str:
         return self.docker("exec", self.running(service)[0]["Id"], *command, check=check)
 
+    def change(self, **lines: str) -> None:
+        """Change lines of .env, as a person would, and bring the stack up with them."""
+        env = self.home / "env"
+        kept = [line for line in env.read_text().splitlines() if line.partition("=")[0] not in lines]
+        env.write_text("\n".join([*kept, *(f"{name}={value}" for name, value in lines.items()), ""]))
+        done = self.start_sh("up")
+        assert done.returncode == 0, done.stderr
+
+    def scale(self, workers: int) -> None:
+        self.change(XFLOW_WORKERS=str(workers))
+        assert len(self.running("worker")) == workers
+
     def await_healthy(self, service: str = "") -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
         while True:

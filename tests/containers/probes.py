@@ -14,6 +14,7 @@ import tarantool
 from tarantool.error import DatabaseError
 
 WRONG = "not-the-password"
+REFUSALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}
 
 
 def postgres(host: str, port: int) -> str:

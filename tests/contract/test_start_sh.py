@@ -128,7 +128,8 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
 
 
 def test_data_is_back_after_stop_and_up(stack: Stack) -> None:
-    stack.execute("CREATE TABLE IF NOT EXISTS mart.kept (i int); TRUNCATE mart.kept; INSERT INTO mart.kept VALUES (7)")
+    stack.execute("CREATE TABLE IF NOT EXISTS mart.kept (i int)")
+    stack.execute("TRUNCATE mart.kept; INSERT INTO mart.kept VALUES (7)")
     stack.bucket.put_object(Key="kept", Body=b"7")
     pids = stack.pids
     assert stack.run("stop").returncode == 0
@@ -140,7 +141,8 @@ def test_data_is_back_after_stop_and_up(stack: Stack) -> None:
 
 
 def test_killed_servers_come_back_with_their_data_and_addresses(stack: Stack) -> None:
-    stack.execute("CREATE TABLE IF NOT EXISTS mart.killed (i int); TRUNCATE mart.killed; INSERT INTO mart.killed VALUES (8)")
+    stack.execute("CREATE TABLE IF NOT EXISTS mart.killed (i int)")
+    stack.execute("TRUNCATE mart.killed; INSERT INTO mart.killed VALUES (8)")
     stack.bucket.put_object(Key="killed", Body=b"8")
     before = stack.variables
     for pid in stack.pids.values():
