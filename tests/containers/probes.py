@@ -4,6 +4,7 @@
 port that it has no probe for.
 """
 
+import base64
 import http.client
 import json
 import socket
@@ -14,6 +15,7 @@ import tarantool
 from tarantool.error import DatabaseError
 
 WRONG = "not-the-password"
+BASIC = base64.b64encode(f"admin:{WRONG}".encode()).decode()
 REFUSALS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}
 
 
@@ -62,11 +64,13 @@ def tarantool_(host: str, port: int) -> str:
     return f"refused: {answers[0]}"
 
 
-def web(paths: dict[str, str]) -> "Probe":
+def web(credentials: str, paths: dict[str, str]) -> "Probe":
+    """Ask for pages with no credentials, and with wrong ones."""
+
     def probe(host: str, port: int) -> str:
         said = []
         for path, method in paths.items():
-            for headers in ({}, {"Authorization": "Basic YWRtaW46YWRtaW4="}, {"Authorization": "Bearer x.y.z"}):
+            for headers in [{}, *([{"Authorization": credentials}] if credentials else [])]:
                 connection = http.client.HTTPConnection(host, port, timeout=10)
                 connection.request(method, path, headers={"Host": f"{host}:{port}", **headers})
                 status = connection.getresponse().status
@@ -76,6 +80,23 @@ def web(paths: dict[str, str]) -> "Probe":
         return f"refused: {said}"
 
     return probe
+
+
+def s3(host: str, port: int) -> str:
+    """Anonymously, and signed with a key that nobody was given."""
+    import boto3
+    from botocore.exceptions import ClientError
+
+    anonymous = web("", {"/": "GET", "/xflow?list-type=2": "GET", "/xflow/x": "PUT", "/xflow/y": "DELETE"})(host, port)
+    session = boto3.Session("AKIAIOSFODNN7", WRONG, region_name="us-east-1")
+    client = session.client("s3", endpoint_url=f"http://{host}:{port}")
+    answers = []
+    for ask in (client.list_buckets, lambda: client.list_objects_v2(Bucket="xflow")):
+        try:
+            return f"let in: {ask()}"
+        except ClientError as error:
+            answers.append(error.response["Error"]["Code"])
+    return anonymous if set(answers) <= {"InvalidAccessKeyId", "AccessDenied"} else f"let in: {answers}"
 
 
 def s3_grpc(host: str, port: int) -> str:
@@ -110,10 +131,10 @@ PROBES = {
     "greenplum:5432": postgres,
     "redis:6379": redis,
     "tarantool:3301": tarantool_,
-    "s3:8333": web({"/": "GET", "/xflow?list-type=2": "GET", "/xflow/x": "PUT", "/?Action=ListUsers": "POST"}),
+    "s3:8333": s3,
     "s3:18333": s3_grpc,
-    "mlflow:5000": web(MLFLOW),
-    "api-server:8080": web(AIRFLOW),
+    "mlflow:5000": web(f"Basic {BASIC}", MLFLOW),
+    "api-server:8080": web("Bearer x.y.z", AIRFLOW),
 }
 
 
