@@ -62,24 +62,29 @@ docker_up() {
   START_SECONDS=$((SECONDS - began))
 }
 
-# Wait for every container; one line for each that this start.sh sees healthy for the first time.
+# Wait for the named services, or for all; one line for each that this start.sh sees healthy for the first time. One
+# that has been unhealthy for a minute will not become healthy by waiting.
 SEEN_HEALTHY=" "
 await_healthy() {
-  local deadline=$((SECONDS + START_LIMIT_SECONDS)) service state code health name waiting
+  local deadline=$((SECONDS + START_LIMIT_SECONDS)) ailing=0 service state code health name waiting sick
   while :; do
-    waiting=""
+    waiting=() sick=()
     while read -r service state code health name; do
+      if (($#)) && [[ " $* " != *" $service "* ]]; then continue; fi
       case $state:$code:$health in
         exited:0:*) ;;
         running:*:healthy)
           if [[ $SEEN_HEALTHY != *" $name "* ]]; then say "$service is healthy"; SEEN_HEALTHY+="$name "; fi
           ;;
         exited:* | dead:*) docker_failed "$service" ;;
-        *) waiting+=" $service" ;;
+        *:unhealthy) sick+=("$service") waiting+=("$service") ;;
+        *) waiting+=("$service") ;;
       esac
     done < <(containers)
-    [[ -n $waiting ]] || return 0
-    ((SECONDS < deadline)) || docker_failed $waiting
+    ((${#waiting[@]})) || return 0
+    ((ailing = ${#sick[@]} ? ailing + 1 : 0)) || true
+    if ((ailing > 60)); then docker_failed "${sick[@]}"; fi
+    if ((SECONDS > deadline)); then docker_failed "${waiting[@]}"; fi
     sleep 1
   done
 }
@@ -137,7 +142,7 @@ docker_delete() {
 # With the old passwords known to nobody, the superusers set the new ones over the servers' own sockets.
 docker_passwords() {
   compose up -d --no-build postgres greenplum >>"$LOG_DIR/up.log" 2>&1 || docker_failed
-  await_healthy
+  await_healthy postgres greenplum
   compose exec -T postgres bash /docker-entrypoint-initdb.d/initdb.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed postgres
   compose exec -T --user gpadmin greenplum bash /etc/xflow/superuser.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
 }
