@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import uuid
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.e2e
 
 PIPELINE = "tourism_monthly"
 SERIES, MONTHS, HORIZON = 20, 96, 12
+RUN = uuid.uuid4().hex[:8]
+KILLED = f"killed-{RUN}"
 
 
 def series(seed: int) -> pa.Table:
@@ -40,7 +43,7 @@ def input_uri(stack, tmp_path_factory):
 @pytest.fixture(scope="module")
 def champion(stack, input_uri):
     """See that there is a champion to predict with."""
-    assert stack.run("train", "before-restarts", input_uri=input_uri, horizon=HORIZON, trials=1) == "success"
+    assert stack.run("train", f"before-{RUN}", input_uri=input_uri, horizon=HORIZON, trials=1) == "success"
 
 
 def begin(stack, kind: str, run_id: str, **conf: object) -> str:
@@ -86,7 +89,7 @@ def test_every_container_restarts_while_runs_are_under_way(stack, containers, ch
         if not runs or state(stack, *runs[-1]) in {"success", "failed"}:
             kind = "predict" if len(runs) % 2 else "train"
             trials = {"trials": 2} if kind == "train" else {}
-            runs.append((kind, begin(stack, kind, f"restarts-{len(runs)}", input_uri=input_uri, **trials)))
+            runs.append((kind, begin(stack, kind, f"restarts-{len(runs)}-{RUN}", input_uri=input_uri, **trials)))
             time.sleep(3)  # let a task start
         containers.docker("restart", *(each["Id"] for each in containers.running(service)))
         containers.await_healthy(service)
@@ -97,15 +100,15 @@ def test_every_container_restarts_while_runs_are_under_way(stack, containers, ch
 
 def test_a_worker_that_is_killed_loses_nothing(stack, containers, champion, input_uri):
     """As by the kernel when memory is short: no warning, and the engine starts it again."""
-    begin(stack, "train", "killed", input_uri=input_uri, trials=3)
+    begin(stack, "train", KILLED, input_uri=input_uri, trials=3)
     deadline = time.monotonic() + 300
-    while not any(t["task_id"] == "train.tune" and t["state"] == "running" for t in stack.tasks("train", "killed")):
+    while not any(t["task_id"] == "train.tune" and t["state"] == "running" for t in stack.tasks("train", KILLED)):
         assert time.monotonic() < deadline
         time.sleep(0.5)
     (worker,) = containers.running("worker")
     os.kill(worker["State"]["Pid"], signal.SIGKILL)
-    assert stack.wait(f"{PIPELINE}_train", "killed") == "success", stack.tasks("train", "killed")
-    exact(stack, "train", "killed")
+    assert stack.wait(f"{PIPELINE}_train", KILLED) == "success", stack.tasks("train", KILLED)
+    exact(stack, "train", KILLED)
     containers.await_healthy("worker")
     (again,) = containers.running("worker")
     assert again["RestartCount"] > worker["RestartCount"]
@@ -115,7 +118,7 @@ def test_mapped_tasks_spread_over_three_workers(stack, containers, champion, inp
     try:
         containers.scale(3)
         for number in range(5):
-            run_id = begin(stack, "train", f"spread-{number}", input_uri=input_uri, trials=2)
+            run_id = begin(stack, "train", f"spread-{number}-{RUN}", input_uri=input_uri, trials=2)
             assert stack.wait(f"{PIPELINE}_train", run_id) == "success"
             exact(stack, "train", run_id)
             hosts = {task["hostname"] for task in stack.tasks("train", run_id) if task["task_id"] == "train.tune"}
@@ -140,7 +143,7 @@ def test_data_is_back_after_down_and_up(stack, containers, champion):
     assert started.returncode == 0, started.stderr
     assert not ids & {each["Id"] for each in containers.all()}
     assert picture() == before
-    assert state(stack, "train", "before-restarts") == "success"
+    assert state(stack, "train", f"before-{RUN}") == "success"
 
 
 def test_a_second_up_leaves_every_service_alone(containers):

@@ -45,6 +45,9 @@ CLIENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # Artifacts come through the server: the S3 that it would point at may have no address outside of it.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",  # a model must not depend on the folder that it was trained from
 }
 # These warn at every model about what is meant: a model that is a Python object, and pip without a pin.
