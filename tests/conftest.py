@@ -83,6 +83,10 @@ def whole_stack_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
         return
     home, way = tmp_path_factory.mktemp("stack"), request.config.getoption("--way")
     try:
+        if way == "docker":
+            start_sh(home, "env", way=way)
+            with (home / "env").open("a", encoding="utf-8") as env:
+                env.write("XFLOW_WORKERS=3\n")
         start_sh(home, "up", way=way)
         yield home
     finally:

@@ -69,10 +69,6 @@ class Containers:
         done = self.start_sh("up")
         assert done.returncode == 0, done.stderr
 
-    def scale(self, workers: int) -> None:
-        self.change(XFLOW_WORKERS=str(workers))
-        assert len(self.running("worker")) == workers
-
     def await_healthy(self, service: str = "") -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS
         while True:

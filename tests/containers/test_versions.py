@@ -41,7 +41,7 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def repository(containers, tmp_path_factory):
-    """Run the stack on a repository's DAGs; afterwards on the mounted ones again."""
+    """Run the stack on a repository's DAGs; afterwards on the mounted ones again, when the stack is to stay."""
     folder = tmp_path_factory.mktemp("git")
     folder.chmod(0o755)
     for parent in folder.parents[:3]:
@@ -59,7 +59,8 @@ def repository(containers, tmp_path_factory):
         )
         yield made
     finally:
-        containers.change(COMPOSE_FILE=usual)
+        if os.environ.get("XFLOW_TEST_WHOLE_HOME"):
+            containers.change(COMPOSE_FILE=usual)
 
 
 def test_a_run_names_the_version_of_the_bundle(stack_of, containers, repository, tmp_path):
