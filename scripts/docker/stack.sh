@@ -36,7 +36,17 @@ docker_owns_port() {
   [[ -n ${COMPOSE_PROJECT_NAME:-} ]] && containers | grep -q "^$service running "
 }
 
+# The containers' users read the clone's files where they are mounted.
+require_readable() {
+  local hidden
+  hidden=$(find "$ROOT/docker" "$ROOT/dags" "$ROOT/scripts" \( -type d ! -perm -005 -o -type f ! -perm -004 \) \
+    ! -path '*/__pycache__*' -print -quit)
+  [[ -z $hidden ]] || die "$hidden is hidden from others, but the containers' users must read it:" \
+    "  chmod -R a+rX $ROOT/docker $ROOT/dags $ROOT/scripts"
+}
+
 docker_install() {
+  require_readable
   environment_settle
   docker_commit
   say "building the images (the first time takes some minutes)"
