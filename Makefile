@@ -16,11 +16,12 @@ help: ## Show the targets
 setup: ## Install the servers and the Python environment, with development tools
 	./start.sh install --dev
 
-check: setup ## Lint, types, import layers, lock
+check: setup ## Lint, types, import layers, shell, lock
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy
 	$(RUN)lint-imports
+	$(RUN)shellcheck -x start.sh scripts/*.sh scripts/*/*.sh docker/*.sh docker/*/*.sh
 	$(UV) lock --check --python $(PYTHON)
 
 test: setup ## Every test without containers: unit, contract, DAGs, end to end on servers of this machine

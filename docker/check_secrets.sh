@@ -9,7 +9,7 @@ XFLOW_REDIS_PASSWORD XFLOW_TARANTOOL_PASSWORD XFLOW_MLFLOW_SECRET_KEY XFLOW_AIRF
 XFLOW_AIRFLOW_API_SECRET'
 bad='' seen=' '
 for name in $names; do
-  eval "value=\${$name:-}"
+  value=$(printenv "$name" || true)
   case $value in
     '' | *[!A-Za-z0-9_-]*) bad="$bad $name" ;;
     *[Pp]assword* | *[Cc]hange*[Mm]e* | *[Ee]xample* | *[Ss]ecret* | *123456*) bad="$bad $name" ;;

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # stack.sh runs COMPOSE
 # The Docker engine, its client, and Compose: the plugin (v2) or docker-compose (1.29).
 
 COMPOSE=()

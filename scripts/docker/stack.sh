@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # start.sh reads INSTALL_SECONDS and START_SECONDS
 # The verbs of start.sh for containers. Everything that Compose needs to know stands in docker-compose.yml and .env.
 
 readonly START_LIMIT_SECONDS=600

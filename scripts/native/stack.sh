@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # start.sh reads INSTALL_SECONDS and START_SECONDS
 # The verbs of start.sh for servers from packages on this machine.
 
 readonly NATIVE_SERVICES="postgres tarantool s3 mlflow airflow"
