@@ -56,10 +56,11 @@ choose_folders() {
   else
     ENV_FILE=${XFLOW_ENV_FILE:-$XFLOW_HOME/.env}
   fi
+  ENV_FILE=$(realpath -m "$ENV_FILE")
   RUN_DIR=$XFLOW_HOME/run LOG_DIR=$XFLOW_HOME/logs
   # Logs and data are nobody else's to read.
   umask 077
-  mkdir -p "$RUN_DIR" "$LOG_DIR"
+  mkdir -p "$RUN_DIR" "$LOG_DIR" "$(dirname "$ENV_FILE")"
 }
 
 # One start.sh at a time works on a stack; a second one waits.
@@ -123,6 +124,7 @@ say_places() {
 }
 
 need_environment() {
+  environment_required
   [[ -f $ENV_FILE ]] || die "nothing was started here yet: ./start.sh up"
   environment_load
 }
@@ -156,6 +158,7 @@ verb_rotate() {
 
 verb_stop() {
   take_lock
+  environment_required
   environment_load
   "${WAY}_stop"
   say "stopped; the data stays in $("${WAY}_data")"
@@ -211,5 +214,6 @@ case $VERB in
     ;;
   -h | --help | help) usage ;;
   --native | --docker) die "a verb comes first: ./start.sh up $VERB" ;;
-  *) usage >&2; exit 2 ;;
+  "") usage >&2; exit 2 ;;
+  *) die "no such verb: $VERB. See ./start.sh --help" ;;
 esac

@@ -51,6 +51,7 @@ environment_load() {
   EXTRA_LINES=()
   [[ -f $ENV_FILE ]] || return 0
   while IFS= read -r line || [[ -n $line ]]; do
+    line=${line%$'\r'}
     [[ $line == *=* && $line != \#* ]] || continue
     key=${line%%=*} value=${line#*=}
     key=${key#export }
@@ -84,6 +85,15 @@ port_free() {
   done
 }
 
+# The name by which a person knows what listens on a port.
+container_of() {
+  case $WAY:$1 in
+    docker:postgres) echo greenplum ;;
+    docker:airflow-*) echo "${1#airflow-}" ;;
+    *) echo "$1" ;;
+  esac
+}
+
 # A port stays while our own server holds it or nobody does; otherwise another one is taken, and said.
 # Only the clone's own stack starts from the usual ports: throw-away stacks must not race for them.
 ports_settle() {
@@ -99,7 +109,7 @@ ports_settle() {
     if ! owns_port "$service" && { port_taken "$port" || [[ " $CHOSEN_PORTS " == *" $port "* ]]; }; then
       moved=$(port_free)
       # One line a server: the other ports of s3 matter to nobody.
-      if [[ $said != *" $service "* ]]; then say "port $port of $service is taken: moved to $moved"; fi
+      if [[ $said != *" $service "* ]]; then say "port $port of $(container_of "$service") is taken: moved to $moved"; fi
       said+=" $service "
       PORTS_MOVED=yes
       port=$moved
@@ -147,6 +157,10 @@ environment_check() {
     [[ -z ${!name:-} || ${!name} =~ ^[A-Za-z0-9_-]{16,}$ ]] ||
       die "$ENV_FILE: $name must be 16 or more letters, digits, _ or -. Remove the line, and ./start.sh makes one."
   done
+  for name in XFLOW_WORKERS $(awk 'NF {print $1}' <<<"$PORTS"); do
+    [[ -z ${!name:-} || ${!name} =~ ^[0-9]{1,5}$ && ${!name} -le 65535 ]] ||
+      die "$ENV_FILE: $name is no number that can be: '${!name}'. Correct the line, or remove it."
+  done
 }
 
 # New passwords; the key of Airflow's stored secrets stays, as they could not be read with another one.
@@ -170,12 +184,15 @@ environment_write() {
 }
 
 # The passwords live in the servers' data too, so a lost .env cannot simply be made anew.
+environment_required() {
+  [[ ! -f $ENV_FILE && (-e $XFLOW_HOME/postgres || -e $XFLOW_HOME/way) ]] || return 0
+  die "$ENV_FILE is gone, and it holds the passwords of the stack's data." \
+    "Put it back, or drop the data: ./start.sh reset"
+}
+
 environment_settle() {
   environment_load
-  if [[ ! -f $ENV_FILE && (-e $XFLOW_HOME/postgres || -e $XFLOW_HOME/way) ]]; then
-    die "$ENV_FILE is gone, and it holds the passwords of the stack's data." \
-      "Put it back, or drop the data: ./start.sh reset"
-  fi
+  environment_required
   environment_check
   ports_settle
   environment_fill

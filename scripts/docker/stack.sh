@@ -28,12 +28,7 @@ containers() {
 }
 
 docker_owns_port() {
-  local service=$1
-  case $service in
-    postgres) service=greenplum ;;
-    airflow-*) service=${service#airflow-} ;;
-  esac
-  [[ -n ${COMPOSE_PROJECT_NAME:-} ]] && containers | grep -q "^$service running "
+  [[ -n ${COMPOSE_PROJECT_NAME:-} ]] && containers | grep -q "^$(container_of "$1") running "
 }
 
 # The containers' users read the clone's files where they are mounted.
@@ -57,7 +52,7 @@ docker_install() {
 }
 
 docker_up() {
-  local began=$SECONDS scale=()
+  local began=$SECONDS scale=() job
   docker_install
   INSTALL_SECONDS=$((SECONDS - began))
   began=$SECONDS
@@ -66,15 +61,32 @@ docker_up() {
     docker_passwords
     if [[ -n ${XFLOW_WORKERS:-} ]]; then scale=(--scale "worker=$XFLOW_WORKERS"); fi
   fi
+  # Compose does not end a service whose profile is off.
+  if [[ ,$COMPOSE_PROFILES, != *,gpu,* ]]; then
+    containers | awk '$1 == "worker-gpu" {print substr($5, 2)}' | xargs -r docker rm -f >>"$LOG_DIR/up.log"
+  fi
+  # It waits for services by itself, and says nothing meanwhile.
   # shellcheck disable=SC2086  # a list of services
-  compose up -d --no-build --remove-orphans "${scale[@]}" $SERVICES >>"$LOG_DIR/up.log" 2>&1 || docker_failed
+  compose up -d --no-build --remove-orphans "${scale[@]}" $SERVICES >>"$LOG_DIR/up.log" 2>&1 & job=$!
+  while kill -0 "$job" 2>/dev/null; do say_healthy; sleep 1; done
+  wait "$job" || docker_failed
   await_healthy
   START_SECONDS=$((SECONDS - began))
 }
 
-# Wait for the named services, or for all; one line for each that this start.sh sees healthy for the first time. One
-# that has been unhealthy for a minute will not become healthy by waiting.
+# One line for each container that this start.sh sees healthy for the first time.
 SEEN_HEALTHY=" "
+say_healthy() {
+  local service state code health name
+  while read -r service state code health name; do
+    if [[ $health == healthy && $SEEN_HEALTHY != *" $name "* ]]; then
+      say "$service is healthy"
+      SEEN_HEALTHY+="$name "
+    fi
+  done < <(containers)
+}
+
+# Wait for the named services, or for all. One that has been unhealthy for a minute will not become healthy by waiting.
 await_healthy() {
   local deadline=$((SECONDS + START_LIMIT_SECONDS)) ailing=0 service state code health name waiting sick
   while :; do
@@ -82,15 +94,13 @@ await_healthy() {
     while read -r service state code health name; do
       if (($#)) && [[ " $* " != *" $service "* ]]; then continue; fi
       case $state:$code:$health in
-        exited:0:*) ;;
-        running:*:healthy)
-          if [[ $SEEN_HEALTHY != *" $name "* ]]; then say "$service is healthy"; SEEN_HEALTHY+="$name "; fi
-          ;;
+        exited:0:* | running:*:healthy) ;;
         exited:* | dead:*) docker_failed "$service" ;;
         *:unhealthy) sick+=("$service") waiting+=("$service") ;;
         *) waiting+=("$service") ;;
       esac
     done < <(containers)
+    say_healthy
     ((${#waiting[@]})) || return 0
     ((ailing = ${#sick[@]} ? ailing + 1 : 0)) || true
     if ((ailing > 60)); then docker_failed "${sick[@]}"; fi
@@ -103,6 +113,10 @@ docker_failed() {
   local service
   if (($# == 0)); then
     tail -n 20 "$LOG_DIR/up.log" >&2
+    if tail -n 20 "$LOG_DIR/up.log" | grep -q 'could not select device driver'; then
+      die "the Docker engine has no NVIDIA container toolkit. Install it (nvidia-ctk runtime configure --runtime=docker)," \
+        "or take gpu out of COMPOSE_PROFILES in $ENV_FILE."
+    fi
     # What another one waits for in vain is what failed.
     mapfile -t services < <(containers | awk '($2 == "exited" && $3 != 0) || $4 == "unhealthy" {print $1}' | sort -u)
     set -- "${services[@]}"
@@ -129,18 +143,30 @@ docker_status() {
 }
 
 docker_logs() {
-  [[ -n ${1:-} ]] || die "logs of which service? There are: $(containers | awk '{print $1}' | sort -u | tr '\n' ' ')"
-  compose logs --tail 100 --follow "$1"
+  local color=()
+  containers | grep -q "^${1:-no-name} " ||
+    die "logs of which service? There are: $(containers | awk '{print $1}' | sort -u | tr '\n' ' ')"
+  [[ -t 1 ]] || color=(--no-color)
+  compose logs "${color[@]}" --tail 100 --follow "$1"
 }
 
 docker_stop() { compose down --remove-orphans; }
 
-docker_data() { echo "the Docker volumes of $COMPOSE_PROJECT_NAME"; }
+# As .env has it; where that is gone, as the stack was started.
+docker_project() {
+  if [[ -n ${COMPOSE_PROJECT_NAME:-} ]]; then
+    echo "$COMPOSE_PROJECT_NAME"
+  elif [[ -f $XFLOW_HOME/way ]]; then
+    cut -d ' ' -f 2 "$XFLOW_HOME/way"
+  fi
+}
+
+docker_data() { echo "the Docker volumes of $(docker_project)"; }
 
 # By their labels: also when .env, which Compose needs, is gone.
 docker_delete() {
   local project filter kind
-  project=${COMPOSE_PROJECT_NAME:-$(cut -d ' ' -f 2 "$XFLOW_HOME/way" 2>/dev/null)}
+  project=$(docker_project)
   [[ -n $project ]] || return 0
   filter=label=com.docker.compose.project=$project
   docker ps -aq --filter "$filter" | xargs -r docker rm -f >/dev/null

@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
+import amqp.exceptions
+import redis
+import redis.exceptions
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
 from xflow.doctor_probe import ANSWER_SECONDS, Seen, address_of, timed
 from xflow.errors import AccessDenied, ConfigInvalid, ServiceUnavailable
 from xflow.settings import AirflowSettings
@@ -15,10 +22,6 @@ FORM = "AIRFLOW__CELERY__BROKER_URL must look like redis://:password@host:6379/0
 
 def examine_broker(settings: AirflowSettings) -> Seen:
     """Ping the broker, and ask which workers take tasks from which queues."""
-    import amqp.exceptions
-    import redis.exceptions
-    from kombu.exceptions import OperationalError
-
     url, where = settings.broker_url, f"Celery broker at {address_of(settings.broker_url)}"
     try:
         version, taken = _ping_redis(url) if url.startswith(("redis://", "rediss://")) else _ping_amqp(url)
@@ -48,8 +51,6 @@ def unserved(workers: Mapping[str, list[str]]) -> str:
 
 
 def _ping_redis(url: str) -> tuple[str, list[float]]:
-    import redis
-
     limits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
     with closing(redis.Redis.from_url(url, **limits)) as client:
         client.ping()
@@ -58,8 +59,6 @@ def _ping_redis(url: str) -> tuple[str, list[float]]:
 
 
 def _ping_amqp(url: str) -> tuple[str, list[float]]:
-    from kombu import Connection
-
     with Connection(url, connect_timeout=ANSWER_SECONDS) as connection:
         connection.connect()
         facts = connection.connection.server_properties
@@ -69,8 +68,6 @@ def _ping_amqp(url: str) -> tuple[str, list[float]]:
 
 def _workers(url: str) -> dict[str, list[str]]:
     """Return the queues that each worker takes tasks from."""
-    from celery import Celery
-
     with Celery(broker=url, set_as_current=False) as app:
         app.conf.broker_connection_timeout = ANSWER_SECONDS
         if url.startswith("redis"):
