@@ -150,8 +150,10 @@ verb_xflow() {
 verb_rotate() {
   need_environment
   take_lock
+  # Servers of this machine read their passwords when they start; an interrupted rotate must find none that runs.
+  if [[ $WAY == native ]]; then native_stop; fi
   environment_rotate
-  "${WAY}_rotate"
+  "${WAY}_up"
   exec 9>&-
   say "every password in $ENV_FILE is new, and the stack runs with them"
 }
@@ -181,6 +183,7 @@ verb_demo() {
   SERVICES=""
   verb_up
   "${WAY}_run" python -m xflow.demo --install-seconds "$INSTALL_SECONDS" --start-seconds "$START_SECONDS"
+  say_places
 }
 
 VERB=${1:-}

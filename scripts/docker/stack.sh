@@ -68,7 +68,9 @@ docker_up() {
   # It waits for services by itself, and says nothing meanwhile.
   # shellcheck disable=SC2086  # a list of services
   compose up -d --no-build --remove-orphans "${scale[@]}" $SERVICES >>"$LOG_DIR/up.log" 2>&1 & job=$!
+  trap 'kill "$job"; exit 130' INT TERM
   while kill -0 "$job" 2>/dev/null; do say_healthy; sleep 1; done
+  trap - INT TERM
   wait "$job" || docker_failed
   await_healthy
   START_SECONDS=$((SECONDS - began))
@@ -183,11 +185,12 @@ docker_passwords() {
   compose exec -T --user gpadmin greenplum bash /etc/xflow/superuser.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
 }
 
-docker_rotate() { docker_up; }
-
-# Run a command where the tasks run.
+# Run a command where the tasks run. Tasks themselves have no business with Airflow's administrator.
 docker_run() {
-  local terminal=()
-  [[ -t 0 && -t 1 ]] || terminal=(-T)
-  compose exec "${terminal[@]}" worker "$@"
+  local terminal=(-i) worker
+  worker=$(containers | awk '$1 == "worker" && $2 == "running" {print substr($5, 2); exit}')
+  [[ -n $worker ]] || die "no worker runs: ./start.sh up"
+  if [[ -t 0 && -t 1 ]]; then terminal=(-it); fi
+  AIRFLOW_USERNAME=$AIRFLOW_USERNAME AIRFLOW_PASSWORD=$AIRFLOW_PASSWORD \
+    docker exec "${terminal[@]}" -e AIRFLOW_USERNAME -e AIRFLOW_PASSWORD "$worker" "$@"
 }

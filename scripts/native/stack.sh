@@ -100,13 +100,9 @@ native_delete() {
 
 # Run a command of the environment with the stack's addresses and passwords.
 native_run() {
-  # shellcheck disable=SC2046  # names, one word each
-  export $(environment_names)
-  PATH=$ROOT/.venv/bin:$PATH exec "$@"
-}
-
-# Every server takes its passwords anew when it starts.
-native_rotate() {
-  native_stop
-  native_up
+  (
+    # shellcheck disable=SC2046  # names, one word each
+    export $(environment_names)
+    PATH=$ROOT/.venv/bin:$PATH exec "$@"
+  )
 }

@@ -150,7 +150,7 @@ def report_changes(tasks: list[Task], shown: dict[tuple[str, int], str]) -> None
     for task in sorted(tasks, key=lambda task: task["end_date"] or "9"):
         key = (task["task_id"], task["map_index"])
         state = task["state"]
-        if state in {"success", "failed", "skipped", "up_for_retry"} and shown.get(key) != state:
+        if state in {"running", "success", "failed", "skipped", "up_for_retry"} and shown.get(key) != state:
             console.print(line(task), highlight=False)
         shown[key] = state
 

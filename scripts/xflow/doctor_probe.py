@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from xflow.errors import AccessDenied, Retryable, XflowError
 
-DEADLINE_SECONDS = 5.0  # for all services, as they are examined side by side
-ANSWER_SECONDS = 4  # for one request, so that a driver's own reason comes before the deadline
+DEADLINE_SECONDS = 10.0  # for all services, as they are examined side by side
+ANSWER_SECONDS = 9  # for one request, so that a driver's own reason comes before the deadline
 REQUESTS = 5
 
 

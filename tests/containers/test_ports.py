@@ -55,8 +55,8 @@ def test_published_ports_are_on_loopback_alone(containers):
 
 def test_the_right_credentials_are_let_in(containers):
     """Refusals would prove nothing of services that refuse everybody."""
-    done = containers.execute("worker", "xflow", "doctor", "--json")
-    states = {service["name"]: service["state"] for service in json.loads(done)["services"]}
+    done = containers.start_sh("xflow", "doctor", "--json")
+    states = {service["name"]: service["state"] for service in json.loads(done.stdout)["services"]}
     assert set(states.values()) == {"ok"}, states
 
 
@@ -78,3 +78,12 @@ def test_no_password_is_an_argument_or_in_a_log(containers):
 def test_containers_do_not_run_as_root_where_they_are_ours(containers):
     for service in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "mlflow"):
         assert containers.execute(service, "id", "-u").strip() != "0"
+
+
+def test_a_worker_knows_nothing_that_makes_an_administrator(containers):
+    """What a task can read, anybody who may change a DAG can."""
+    names = ("AIRFLOW_PASSWORD", "XFLOW_AIRFLOW_JWT_SECRET", "XFLOW_AIRFLOW_API_SECRET", "XFLOW_AIRFLOW_FERNET_KEY")
+    names += ("XFLOW_GREENPLUM_PASSWORD", "XFLOW_POSTGRES_PASSWORD", "MLFLOW_ADMIN_PASSWORD")
+    secrets = {containers.environment[name] for name in names}
+    for worker in containers.running("worker"):
+        assert [name for name in worker["Config"]["Env"] if name.partition("=")[2] in secrets] == []
