@@ -59,6 +59,21 @@ END
 $$;
 ALTER SCHEMA mart OWNER TO xflow;
 
+-- Restored tables and views may be another role's.
+DO $$
+DECLARE
+    other record;
+BEGIN
+    FOR other IN
+        SELECT c.oid::regclass::text AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'mart' AND c.relkind IN ('r', 'p', 'v') AND pg_get_userbyid(c.relowner) <> 'xflow'
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO xflow', other.kind, other.name);
+    END LOOP;
+END
+$$;
+
 -- Of tables and views: the reader sees those that are there and those that the loader will make.
 REVOKE ALL ON SCHEMA mart FROM PUBLIC, xflow_reader;
 REVOKE ALL ON ALL TABLES IN SCHEMA mart FROM PUBLIC, xflow_reader;

@@ -40,15 +40,34 @@ require_readable() {
     "  chmod -R a+rX $ROOT/docker $ROOT/dags $ROOT/scripts"
 }
 
+# What the images are made of. Code that is mounted over theirs needs no new ones.
+image_parts() {
+  local baked="docker dags scripts README.md"
+  if [[ $COMPOSE_FILE == *compose.development.yml* ]]; then baked=docker/mlflow; fi
+  # shellcheck disable=SC2086  # a list of folders
+  (cd "$ROOT" && find Dockerfile.* .dockerignore pyproject.toml uv.lock $baked -type f ! -name '*.pyc' -print0 | sort -z |
+    xargs -0 sha256sum && echo "${XFLOW_IMAGE:-gpu} $COMPOSE_PROJECT_NAME") | sha256sum
+}
+
+images() { printf '%s\n' "xflow/airflow:0.1.0-$1" "xflow/mlflow:0.1.0-$1"; }
+
 docker_install() {
+  local parts
   require_readable
   environment_settle
   docker_commit
+  parts=$(image_parts)
+  # shellcheck disable=SC2046  # two names
+  if [[ -f $XFLOW_HOME/images && $(<"$XFLOW_HOME/images") == "$parts" ]] &&
+    docker image inspect $(images "$COMPOSE_PROJECT_NAME") >/dev/null 2>&1; then
+    return 0
+  fi
   say "building the images (the first time takes some minutes)"
   compose build airflow-init mlflow >"$LOG_DIR/build.log" 2>&1 || {
     tail -n 40 "$LOG_DIR/build.log" >&2
     die "the images could not be built: see above and $LOG_DIR/build.log"
   }
+  echo "$parts" >"$XFLOW_HOME/images"
 }
 
 docker_up() {
@@ -175,6 +194,9 @@ docker_delete() {
   for kind in network volume; do
     docker "$kind" ls -q --filter "$filter" | xargs -r docker "$kind" rm >/dev/null
   done
+  # Their layers stay with the engine, for the next build.
+  images "$project" | xargs docker image rm >/dev/null 2>&1 || true
+  rm -f "$XFLOW_HOME/images"
 }
 
 # With the old passwords known to nobody, the superusers set the new ones over the servers' own sockets.
@@ -192,5 +214,9 @@ docker_run() {
   [[ -n $worker ]] || die "no worker runs: ./start.sh up"
   if [[ -t 0 && -t 1 ]]; then terminal=(-it); fi
   AIRFLOW_USERNAME=$AIRFLOW_USERNAME AIRFLOW_PASSWORD=$AIRFLOW_PASSWORD \
-    docker exec "${terminal[@]}" -e AIRFLOW_USERNAME -e AIRFLOW_PASSWORD "$worker" "$@"
+    docker exec "${terminal[@]}" -e AIRFLOW_USERNAME -e AIRFLOW_PASSWORD "$worker" "$@" || {
+    local status=$?
+    ((status != 137)) || say "$worker was stopped, and what ran in it with it. The same --run-id goes on." >&2
+    return "$status"
+  }
 }

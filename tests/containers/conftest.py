@@ -31,6 +31,10 @@ class Containers:
         self.environment = read_env_file(home / "env")
         self.project = self.environment["COMPOSE_PROJECT_NAME"]
 
+    def image(self, name: str) -> str:
+        """Return this project's image of Airflow or MLflow."""
+        return f"xflow/{name}:0.1.0-{self.project}"
+
     def docker(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=600)
         assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"

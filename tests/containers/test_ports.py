@@ -27,7 +27,7 @@ def listening(containers, service: str) -> set[int]:
 
 def stranger(containers, *places: str) -> dict[str, str]:
     """Probe places from a container of the network that was given no password."""
-    command = ["docker", "run", "--rm", "-i", "--network", f"{containers.project}_xflow", "xflow/airflow:0.1.0"]
+    command = ["docker", "run", "--rm", "-i", "--network", f"{containers.project}_xflow", containers.image("airflow")]
     done = subprocess.run(
         [*command, "python", "-", *places], input=PROBES.read_text(), capture_output=True, text=True, check=False
     )

@@ -71,7 +71,8 @@ def test_every_service_is_there() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_pinned_watched_and_bounded(name: str) -> None:
     service = SERVICES[name]
-    assert re.search(r":\d[\w.-]*$", service["image"]), "an exact tag"
+    tag = service["image"].partition(":")[2]
+    assert re.match(r"\d+[\d.]*(-bookworm|-\$\{COMPOSE_PROJECT_NAME.*\})?$", tag), "an exact tag, or this clone's own"
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
     assert service["mem_limit"]
     assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
