@@ -146,8 +146,9 @@ environment_fill() {
 
 # The stack's own address follows its password; an address elsewhere is a person's, and stays.
 stack_address() {
-  local place=${2#*//}
-  if [[ -z ${!1:-} || ${!1} == *"${place#*@}" ]]; then printf -v "$1" %s "$2"; fi
+  local own=${2#*//} other=${!1:-}
+  other=${other#*//}
+  if [[ -z $other || ${other##*@} == "${own##*@}" ]]; then printf -v "$1" %s "$2"; fi
 }
 
 # Passwords stand in addresses and in configuration files as they are, and a guessable one is none.

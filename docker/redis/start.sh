@@ -4,7 +4,7 @@
 set -eu
 
 case ${XFLOW_REDIS_PASSWORD:?is not set: run ./start.sh env} in
-  *[!A-Za-z0-9]*) echo "XFLOW_REDIS_PASSWORD may have letters and digits only: it is part of a URL" >&2; exit 1 ;;
+  *[!A-Za-z0-9_-]*) echo "XFLOW_REDIS_PASSWORD may have letters, digits, _ and - only: it is part of a URL" >&2; exit 1 ;;
 esac
 if [ "$(id -u)" = 0 ]; then
   chown redis:redis /data

@@ -96,9 +96,12 @@ def examine_greenplum(settings: Settings) -> Seen:
             version, role, database = cursor.fetchone() or ("", "", "")
             taken = timed(lambda: cursor.execute("SELECT 1"))
             place, allowed = _may_create(cursor)
+            foreign = _foreign_tables(cursor)
     except psycopg2.Error as error:
         raise greenplum_errors.mapped(error, f"Greenplum at {server.address}") from error
     trouble = "" if allowed else f"role {role} may not create in {place}: GRANT CREATE ON {place} TO {role}"
+    if foreign and not trouble:
+        trouble = f"{', '.join(foreign)} not of role {role}, which cannot load them: run docker/greenplum/accounts.py"
     details = {"role": role, "database": database, "create": f"{'may' if allowed else 'may not'} create in {place}"}
     return Seen(database_version(version), taken, details, trouble)
 
@@ -115,6 +118,17 @@ def _may_create(cursor: psycopg2.extensions.cursor) -> tuple[str, bool]:
     cursor.execute("SELECT current_database(), has_database_privilege(current_database(), 'CREATE')")
     name, allowed = cursor.fetchone() or ("", False)
     return f"DATABASE {name}", bool(allowed)
+
+
+def _foreign_tables(cursor: psycopg2.extensions.cursor) -> list[str]:
+    """Return up to five tables of the schema that this role may not change, as after a restore by another one."""
+    cursor.execute(
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v') AND NOT pg_has_role(c.relowner, 'MEMBER') "
+        "ORDER BY 1 LIMIT 5",
+        (SCHEMA,),
+    )
+    return [f"{SCHEMA}.{name}" for (name,) in cursor.fetchall()]
 
 
 def database_version(text: str) -> str:
