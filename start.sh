@@ -150,6 +150,7 @@ verb_xflow() {
 verb_rotate() {
   need_environment
   take_lock
+  say "new passwords: the stack restarts, and what runs in it ends or is tried again"
   # Servers of this machine read their passwords when they start; an interrupted rotate must find none that runs.
   if [[ $WAY == native ]]; then native_stop; fi
   environment_rotate

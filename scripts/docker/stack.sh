@@ -151,6 +151,7 @@ docker_failed() {
 
 docker_status() {
   local service state code health name down=0
+  [[ -n $(containers) ]] || die "nothing runs: ./start.sh up"
   while read -r service state code health name; do
     case $state:$code:$health in
       exited:0:*) printf '%-22s done      %s\n' "$service" "${name#/}" ;;
@@ -159,7 +160,6 @@ docker_status() {
       *) printf '%-22s %-9s %s   ./start.sh logs %s\n' "$service" "$state" "${name#/}" "$service"; down=1 ;;
     esac
   done < <(containers)
-  if [[ -z $(containers) ]]; then say "no containers: ./start.sh up"; down=1; fi
   return "$down"
 }
 
@@ -171,7 +171,12 @@ docker_logs() {
   compose logs "${color[@]}" --tail 100 --follow "$1"
 }
 
-docker_stop() { compose down --remove-orphans; }
+docker_stop() {
+  compose down --remove-orphans >>"$LOG_DIR/up.log" 2>&1 || {
+    tail -n 20 "$LOG_DIR/up.log" >&2
+    die "the stack was not stopped: see above."
+  }
+}
 
 # As .env has it; where that is gone, as the stack was started.
 docker_project() {
