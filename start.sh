@@ -119,7 +119,7 @@ wanted() { [[ -z $SERVICES || " $SERVICES " == *" $1 "* ]]; }
 
 say_places() {
   if wanted airflow; then say "Airflow  $AIRFLOW_URL  (user $AIRFLOW_USERNAME)"; fi
-  if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI  (user $MLFLOW_ADMIN_USERNAME)"; fi
+  if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI/#/models?workflowType=machine_learning  (user $MLFLOW_ADMIN_USERNAME)"; fi
   say "The passwords and all addresses lie in $ENV_FILE"
 }
 
