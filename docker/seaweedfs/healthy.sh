@@ -1,5 +1,5 @@
 #!/bin/sh
-# Healthy: S3 answers and has its bucket.
+# Healthy: S3 answers and has its bucket, and the volume server has signed on.
 set -eu
 
 # The image has the wget of BusyBox; one that is built from the package of Python has Python.
@@ -12,4 +12,5 @@ get() {
 }
 
 get http://127.0.0.1:8333/healthz
+get http://127.0.0.1:8080/healthz
 get "http://127.0.0.1:8888/buckets/$XFLOW_S3_BUCKET/?limit=1"

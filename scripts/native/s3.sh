@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SeaweedFS: an S3 service.
 
-# The bucket is made after the S3 service answers.
+# The bucket is made after the S3 service answers, and objects can be read when the volume server has signed on.
 s3_ready() {
-  http_ok "$XFLOW_S3_PORT" /healthz && http_ok "$XFLOW_S3_FILER_PORT" "/buckets/$XFLOW_S3_BUCKET/?limit=1"
+  http_ok "$XFLOW_S3_PORT" /healthz && http_ok "$XFLOW_S3_VOLUME_PORT" /healthz &&
+    http_ok "$XFLOW_S3_FILER_PORT" "/buckets/$XFLOW_S3_BUCKET/?limit=1"
 }
 
 # The server reads the file at its start.

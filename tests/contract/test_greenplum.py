@@ -100,7 +100,7 @@ def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> N
 
 
 @pytest.mark.services
-def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, stores: Settings, key: RunKey) -> None:
+def test_runs_that_prepare_an_empty_mart_at_once(postgres: GreenplumMart, stores: Settings, key: RunKey) -> None:
     together = threading.Barrier(6, timeout=20)
 
     def prepare(_: int) -> None:
@@ -108,15 +108,20 @@ def test_runs_that_prepare_an_empty_database_at_once(postgres: GreenplumMart, st
             together.wait()
             greenplum_tables.prepare(cursor, key.pipeline, series_tables((), LEVELS))
 
+    shared = ("run", "rejected_row")
     postgres.prepare(key.pipeline, series_tables((), LEVELS))
-    select(stores, "ALTER SCHEMA mart RENAME TO mart_put_aside")
+    for table in shared:
+        select(stores, f"ALTER TABLE mart.{table} RENAME TO {table}_put_aside")
+    for table in ("input", "prediction"):
+        select(stores, f"DROP TABLE mart.{key.pipeline}_{table} CASCADE")
     try:
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(prepare, range(6)))
         assert postgres.count(key, f"{key.pipeline}_prediction") == 0
     finally:
-        select(stores, "DROP SCHEMA IF EXISTS mart CASCADE")
-        select(stores, "ALTER SCHEMA mart_put_aside RENAME TO mart")
+        for table in shared:
+            select(stores, f"DROP TABLE IF EXISTS mart.{table} CASCADE")
+            select(stores, f"ALTER TABLE mart.{table}_put_aside RENAME TO {table}")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import boto3
 import psycopg2
 import pytest
 import tarantool
+from botocore.config import Config
 
 from xflow.settings import REPOSITORY, Settings, read_env_file
 
@@ -73,7 +74,9 @@ class Stack:
     def bucket(self) -> object:
         found = self.settings
         session = boto3.Session(found.s3_access_key, found.s3_secret_key, region_name="us-east-1")
-        return session.resource("s3", endpoint_url=found.s3_endpoint).Bucket(found.s3_bucket)
+        # Right after a start on a busy machine SeaweedFS may ask to try again, which boto3 does twice by itself.
+        patient = Config(retries={"mode": "standard", "max_attempts": 8})
+        return session.resource("s3", endpoint_url=found.s3_endpoint, config=patient).Bucket(found.s3_bucket)
 
     def ping(self) -> float:
         address = self.settings.tarantool_uri.removeprefix("tarantool://")
