@@ -121,3 +121,12 @@ def preflight(secrets: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env={"PATH": os.environ["PATH"], **secrets}, capture_output=True, text=True, check=False
     )
+
+
+def test_every_secret_that_is_made_is_checked() -> None:
+    """The list stands in three files, of which two run where the third is not."""
+    made = re.search(r'readonly SECRETS="([^"]+)"', (REPOSITORY / "scripts" / "environment.sh").read_text())
+    checked = re.search(r"names='([^']+)'", (REPOSITORY / "docker" / "check_secrets.sh").read_text())
+    assert made
+    assert checked
+    assert set(made[1].split()) == set(checked[1].split()) == set(SECRETS)
