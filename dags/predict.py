@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xflow_deliveries import latest, take
 
 from xflow.pipeline import AnyPipeline
+from xflow.predict_runner import PredictRunner
 from xflow_airflow import (
     Json,
     champion_asset,
@@ -63,7 +64,7 @@ def delivered(run: "Runner") -> str | None:
 @task
 def make_predictions(features: Json, checked: Json) -> Json:
     """Let the champions predict; write parquet, and the manifest last."""
-    made = runner().predict(features, checked, param("horizon"))
+    made = runner(PredictRunner).predict(features, checked, param("horizon"))
     models = ", ".join(f"{model['name']} version {model['version']}" for model in made["models"])
     log.info("%d predictions for %d by %s: %s", made["rows"], made["entities"], models, made["prefix"])
     return made
@@ -72,7 +73,7 @@ def make_predictions(features: Json, checked: Json) -> Json:
 @task
 def load_predictions(predictions: Json) -> Json:
     """Copy the predictions into the output mart and close the run in the ledger."""
-    loads = runner().load_predictions(predictions)
+    loads = runner(PredictRunner).load_predictions(predictions)
     log.info("rows by table: %s", loads)
     return loads
 

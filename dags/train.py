@@ -14,6 +14,7 @@ from datetime import timedelta
 from airflow.sdk import AssetAlias, Param, XComArg, dag, get_current_context, task, task_group
 
 from xflow.pipeline import AnyPipeline
+from xflow.train_runner import TrainRunner
 from xflow_airflow import (
     GPU,
     Json,
@@ -39,7 +40,7 @@ def check_contract() -> Json:
 @task
 def plan(features: Json, target: str) -> Json:
     """Freeze the holdout and lay out the folds before it."""
-    made = runner().plan(features, param("horizon"), param("trials"), target)
+    made = runner(TrainRunner).plan(features, param("horizon"), param("trials"), target)
     log.info("%(folds)d folds that score %(scored)d; holdout %(holdout_hash)s", made)
     return made
 
@@ -52,7 +53,7 @@ def plan(features: Json, target: str) -> Json:
 )
 def tune(plan: Json, candidate: str) -> Json:
     """Tune one candidate and score it by the folds."""
-    score = runner().tune(plan, candidate)
+    score = runner(TrainRunner).tune(plan, candidate)
     log.info("%(name)s: %(score).4f over the folds with %(params)s", score)
     return score
 
@@ -60,7 +61,7 @@ def tune(plan: Json, candidate: str) -> Json:
 @task
 def select(plan: Json, scores: list[Json]) -> Json:
     """Choose the model's members; fail when none beats the floor."""
-    selection = runner().select(plan, list(scores))
+    selection = runner(TrainRunner).select(plan, list(scores))
     log.info("backtest %(metric)s %(score).4f; all candidates: %(scores)s", selection)
     return selection
 
@@ -68,7 +69,7 @@ def select(plan: Json, scores: list[Json]) -> Json:
 @task(**GPU, execution_timeout=timedelta(hours=4))
 def fit(plan: Json, selection: Json) -> Json:
     """Fit the selected model; log it to MLflow with its figures and plots."""
-    fitted = runner().fit(plan, selection)
+    fitted = runner(TrainRunner).fit(plan, selection)
     log.info("%(model_uri)s: %(metrics)s", fitted)
     return fitted
 
@@ -76,7 +77,7 @@ def fit(plan: Json, selection: Json) -> Json:
 @task
 def register(plan: Json, fitted: Json) -> Json:
     """Register the model as a new version."""
-    version = runner().register(plan, fitted)
+    version = runner(TrainRunner).register(plan, fitted)
     log.info("registered %(name)s version %(version)s", version)
     return version
 
@@ -84,7 +85,7 @@ def register(plan: Json, fitted: Json) -> Json:
 @task
 def judge_and_promote(plan: Json, version: Json) -> Json:
     """Judge the version beside the champion on one holdout; promote it only when it is better."""
-    decision = runner().promote(plan, version)
+    decision = runner(TrainRunner).promote(plan, version)
     log.info("%(name)s version %(version)s: promoted: %(promoted)s, %(reason)s", decision)
     return decision
 
@@ -92,7 +93,7 @@ def judge_and_promote(plan: Json, version: Json) -> Json:
 @task
 def close_run(promotions: list[Json]) -> None:
     """Write into the ledger what the run ended in, and let predictions follow a new champion."""
-    run = runner()
+    run = runner(TrainRunner)
     run.close(list(promotions))
     versions = {each["name"]: each["version"] for each in promotions if each["promoted"]}
     if versions:

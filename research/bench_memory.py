@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from bench_io import stack
 from xflow.pipeline import load
 from xflow.refs import RunKey
-from xflow.runner import Runner
 from xflow.settings import ENVIRONMENT, Settings
+from xflow.train_runner import TrainRunner
 
 LENGTH, HORIZON = 500, 24
 STEPS = ("check_contract", "load_mart", "write_features", "tune")
@@ -57,7 +57,7 @@ def write_input(path: Path, rows: int) -> None:
 
 def run(folder: Path, step: str, rows: int) -> None:
     """Run one step of the run, and keep what it returns for the steps after it."""
-    runner = Runner(
+    runner = TrainRunner(
         Settings.from_env(),
         load(folder / "bench_memory.yaml"),
         RunKey(pipeline="bench_memory", kind="train", run_id=str(rows)),
@@ -103,7 +103,7 @@ def main() -> int:
         (folder / "bench_memory.yaml").write_text(PIPELINE)
         for rows in sizes:
             write_input(folder / "input.parquet", rows)
-            runner = Runner(
+            runner = TrainRunner(
                 settings,
                 load(folder / "bench_memory.yaml"),
                 RunKey(pipeline="bench_memory", kind="train", run_id="x"),

@@ -1,36 +1,23 @@
 """The command line: the same steps as the DAG tasks, without Airflow."""
 
-import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from xflow import pipeline as pipelines
-from xflow.errors import XflowError
-from xflow.pipeline import AnyPipeline
-from xflow.refs import RunKey
+from xflow.cli_base import AsOf, Horizon, InputUri, Name, RunId, Steps, Trials, reported, run_of
+from xflow.predict_runner import PredictRunner
 from xflow.runner import Json, Runner
-from xflow.settings import Settings, pipelines_folder
+from xflow.settings import pipelines_folder
+from xflow.train_runner import TrainRunner
 from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console(stderr=True)
 LOG_WIDTH = 110  # where there is no terminal
-
-Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly or vacancies.")]
-InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
-AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
-Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast, of series; default: the pipeline's.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Tuning trials a candidate; default: the pipeline's.")]
-RunId = Annotated[str | None, typer.Option(help="Id of the run; repeating one replaces what it wrote.")]
 
 
 @app.command()
@@ -43,7 +30,7 @@ def train(
     run_id: RunId = None,
 ) -> None:
     """Tune, train, register and judge the models of one pipeline."""
-    with _reported(), _Steps(_runner(name, "train", run_id)) as steps:
+    with reported(), Steps(TrainRunner(*run_of(name, "train", run_id))) as steps:
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
@@ -70,7 +57,7 @@ def predict(
     run_id: RunId = None,
 ) -> None:
     """Predict with the champions and write parquet to S3."""
-    with _reported(), _Steps(_runner(name, "predict", run_id)) as steps:
+    with reported(), Steps(PredictRunner(*run_of(name, "predict", run_id))) as steps:
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
@@ -96,7 +83,7 @@ def collect(
     from xflow.collect_runner import CollectRunner
 
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0).isoformat()
-    with _reported(), _Steps(CollectRunner(*_run(name, "collect", run_id))) as steps:
+    with reported(), Steps(CollectRunner(*run_of(name, "collect", run_id))) as steps:
         run = steps.runner
         taken_at = steps.call("start", run.start, now)
         snapshot = steps.call("collect", run.collect, taken_at) if fetch else None
@@ -121,8 +108,8 @@ def sample(name: Name) -> None:
     """Write a pipeline's sample input to S3."""
     from xflow.sample import write_sample
 
-    with _reported():
-        runner = _runner(name, "train", "sample")
+    with reported():
+        runner = Runner(*run_of(name, "train", "sample"))
         for written in write_sample(runner.pipeline, runner.store):
             typer.echo(written)
 
@@ -130,7 +117,7 @@ def sample(name: Name) -> None:
 @app.command(name="list")
 def list_pipelines() -> None:
     """Check every pipeline file and list the pipelines."""
-    with _reported():
+    with reported():
         for found in pipelines.load_all(pipelines_folder()):
             typer.echo(f"{found.name}: {found.description}")
 
@@ -150,7 +137,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
 
 
 def _train_target(
-    steps: "_Steps[Runner]", target: str, features: Json, horizon: int | None, trials: int | None
+    steps: Steps[TrainRunner], target: str, features: Json, horizon: int | None, trials: int | None
 ) -> tuple[Json, Json]:
     """Train the model of one target; return what was selected and what was decided."""
     run, of = steps.runner, f" {target}" if target else ""
@@ -160,64 +147,6 @@ def _train_target(
     fitted = steps.call(f"fit{of}", run.fit, plan, selection)
     version = steps.call(f"register{of}", run.register, plan, fitted)
     return selection, steps.call(f"judge and promote{of}", run.promote, plan, version)
-
-
-def _runner(name: str, kind: Any, run_id: str | None) -> Runner:
-    return Runner(*_run(name, kind, run_id))
-
-
-def _run(name: str, kind: Any, run_id: str | None) -> tuple[Settings, AnyPipeline, RunKey]:
-    config = pipelines.load(pipelines_folder() / f"{name}.yaml")
-    key = RunKey(pipeline=name, kind=kind, run_id=run_id or f"cli-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-    return Settings.from_env(), config, key
-
-
-class _Steps[R: Runner]:
-    """Runs a run's steps under one progress display."""
-
-    def __init__(self, runner: R) -> None:
-        self.runner = runner
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<24}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-        )
-
-    def __enter__(self) -> Self:
-        console.print(f"run [bold]{self.runner.key}[/]", highlight=False)
-        if console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._progress.stop()
-        if kind is KeyboardInterrupt:
-            console.print(f"stopped; go on with --run-id {self.runner.key.run_id}", highlight=False)
-
-    def call(self, title: str, step: Callable[..., Any], *args: Any) -> Any:
-        """Run one step and show its progress; one line a step where nothing can be redrawn."""
-        bar = self._progress.add_task(title, total=1)
-        self.runner.progress = lambda done, total: self._progress.update(bar, completed=done, total=total)
-        result = step(*args)
-        task = next(task for task in self._progress.tasks if task.id == bar)
-        self._progress.update(bar, completed=task.total)
-        if not console.is_terminal:
-            console.print(f"{title}: {task.elapsed or 0:.1f} s", highlight=False)
-        return result
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn the errors that xFlow raises on purpose into one line and exit code 1."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s: %(message)s")
-    try:
-        yield
-    except XflowError as error:
-        console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def _print_rows(checked: Json) -> None:

@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -118,7 +118,7 @@ class Runner:
         from xflow.steps.load_mart import load_mart
 
         with self._step("load_mart"):
-            loads = load_mart(self.key, self.pipeline, _checked(checked), store=self.store, mart=self.mart)
+            loads = load_mart(self.key, self.pipeline, checked_input(checked), store=self.store, mart=self.mart)
             return {load.table: load.rows for load in loads}
 
     def write_features(self, checked: Json) -> Json:
@@ -127,143 +127,15 @@ class Runner:
 
         with self._step("write_features"):
             written = write_features(
-                self.key, self.pipeline, _checked(checked), store=self.store, features=self.features
+                self.key,
+                self.pipeline,
+                checked_input(checked),
+                store=self.store,
+                features=self.features,
             )
             self.features.purge(self.key.job, FEATURE_SETS_KEPT)
             self.mart.note_run(self.key, {"feature_set": written.id})
             return dump(written)
-
-    def plan(self, features: Json, horizon: int | None = None, trials: int | None = None, target: str = "") -> Json:
-        """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
-        from xflow.steps.plan import plan
-
-        with self._step(f"plan {target}".strip()):
-            made = plan(
-                self.pipeline,
-                _features(features),
-                horizon,
-                trials or self.pipeline.model.trials,
-                target=target,
-                feature_store=self.features,
-            )
-            return dump(made)
-
-    def candidates(self, target: str = "") -> list[str]:
-        """Return the names of the candidates to tune for a target."""
-        return [candidate.name for candidate in self.pipeline.candidates(target)]
-
-    def tune(self, plan: Json, candidate: str) -> Json:
-        """Tune and backtest one candidate; return a `CandidateScore`."""
-        from xflow.steps.tune import tune
-
-        with self._step(f"tune {candidate}"):
-            return dump(
-                tune(
-                    self.key,
-                    self.pipeline,
-                    _plan(plan),
-                    candidate,
-                    store=self.store,
-                    feature_store=self.features,
-                    progress=self.progress,
-                )
-            )
-
-    def select(self, plan: Json, scores: list[Json]) -> Json:
-        """Choose the model's members and hold them against the floor; return a `Selection`."""
-        from xflow.steps.select import select
-
-        with self._step("select"):
-            candidates = [refs.CandidateScore.model_validate(score) for score in scores]
-            return dump(
-                select(
-                    self.key,
-                    self.pipeline,
-                    _plan(plan),
-                    candidates,
-                    self.code,
-                    store=self.store,
-                    feature_store=self.features,
-                    registry=self.registry,
-                )
-            )
-
-    def fit(self, plan: Json, selection: Json) -> Json:
-        """Fit the selected model and log it with its figures; return a `FittedModel`."""
-        from xflow.steps.fit import fit
-
-        with self._step("fit"):
-            return dump(
-                fit(
-                    self.key,
-                    self.pipeline,
-                    _plan(plan),
-                    refs.Selection.model_validate(selection),
-                    self.code,
-                    store=self.store,
-                    feature_store=self.features,
-                    registry=self.registry,
-                )
-            )
-
-    def register(self, plan: Json, fitted: Json) -> Json:
-        """Register the fitted model; return a `ModelVersionRef`."""
-        from xflow.steps.promote import register
-
-        with self._step("register"):
-            model = refs.FittedModel.model_validate(fitted)
-            return dump(register(self.key, self.pipeline, _plan(plan), model, self.code, registry=self.registry))
-
-    def promote(self, plan: Json, version: Json) -> Json:
-        """Judge the version beside the champion and move the alias; return a `Promotion`."""
-        from xflow.steps.promote import judge_and_promote
-
-        with self._step("promote"):
-            return dump(
-                judge_and_promote(
-                    self.pipeline,
-                    _plan(plan),
-                    refs.ModelVersionRef.model_validate(version),
-                    feature_store=self.features,
-                    registry=self.registry,
-                )
-            )
-
-    def close(self, promotions: list[Json]) -> None:
-        """Write what the training ended in into the ledger."""
-        from xflow.steps.promote import close_run
-
-        with self._step("close"):
-            close_run(self.key, [refs.Promotion.model_validate(each) for each in promotions], mart=self.mart)
-
-    def predict(self, features: Json, checked: Json, horizon: int | None = None) -> Json:
-        """Let the champions predict and write parquet; return a `PredictionRef`."""
-        from xflow.steps.predict import predict
-
-        with self._step("predict"):
-            return dump(
-                predict(
-                    self.key,
-                    self.pipeline,
-                    _checked(checked),
-                    _features(features),
-                    horizon,
-                    git_commit(),
-                    store=self.store,
-                    feature_store=self.features,
-                    registry=self.registry,
-                    progress=self.progress,
-                )
-            )
-
-    def load_predictions(self, predictions: Json) -> Json:
-        """Copy the predictions into the output mart; return the number of rows by table."""
-        from xflow.steps.load_predictions import load_predictions
-
-        with self._step("load_predictions"):
-            made = refs.PredictionRef.model_validate(predictions)
-            load = load_predictions(self.key, self.pipeline, made, store=self.store, mart=self.mart)
-            return {load.table: load.rows}
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -303,13 +175,6 @@ def dump(ref: refs.Ref) -> Json:
     return made
 
 
-def _checked(value: Mapping[str, Any]) -> refs.CheckedInput:
+def checked_input(value: Json) -> refs.CheckedInput:
+    """Return a checked input from its JSON values."""
     return refs.CheckedInput.model_validate(value)
-
-
-def _features(value: Mapping[str, Any]) -> refs.FeatureSetRef:
-    return refs.FeatureSetRef.model_validate(value)
-
-
-def _plan(value: Mapping[str, Any]) -> refs.FoldPlan:
-    return refs.FoldPlan.model_validate(value)

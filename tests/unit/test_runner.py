@@ -9,8 +9,9 @@ from xflow.code_version import git_commit
 from xflow.errors import DiskFull, InputMissing
 from xflow.pipeline import load
 from xflow.refs import RunKey
-from xflow.runner import Runner, _explained
+from xflow.runner import _explained
 from xflow.settings import Settings, pipelines_folder
+from xflow.train_runner import TrainRunner
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
@@ -30,7 +31,7 @@ def test_other_errors_stay_what_they_are(error):
 def test_the_ledger_and_the_registry_learn_which_code_runs(bundle):
     pipeline = load(pipelines_folder() / "tourism_monthly.yaml")
     key = RunKey(pipeline="tourism_monthly", kind="train", run_id="r")
-    run = Runner(Settings(*["unused"] * 9), pipeline, key, bundle=bundle)
+    run = TrainRunner(Settings(*["unused"] * 9), pipeline, key, bundle=bundle)
     run.mart, run.store = MemoryMart(), MemoryStore()
     with pytest.raises(InputMissing):
         run.check_contract("s3://memory/absent.parquet")

@@ -1,0 +1,124 @@
+"""The steps of a training after its input: from the plan of the folds to the promotion."""
+
+from xflow import refs
+from xflow.runner import Json, Runner, dump
+
+
+class TrainRunner(Runner):
+    """Runs the steps of one training; see `xflow.runner.Runner`."""
+
+    def plan(self, features: Json, horizon: int | None = None, trials: int | None = None, target: str = "") -> Json:
+        """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
+        from xflow.steps.plan import plan
+
+        with self._step(f"plan {target}".strip()):
+            made = plan(
+                self.pipeline,
+                refs.FeatureSetRef.model_validate(features),
+                horizon,
+                trials or self.pipeline.model.trials,
+                target=target,
+                feature_store=self.features,
+            )
+            return dump(made)
+
+    def candidates(self, target: str = "") -> list[str]:
+        """Return the names of the candidates to tune for a target."""
+        return [candidate.name for candidate in self.pipeline.candidates(target)]
+
+    def tune(self, plan: Json, candidate: str) -> Json:
+        """Tune and backtest one candidate; return a `CandidateScore`."""
+        from xflow.steps.tune import tune
+
+        with self._step(f"tune {candidate}"):
+            return dump(
+                tune(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    candidate,
+                    store=self.store,
+                    feature_store=self.features,
+                    progress=self.progress,
+                )
+            )
+
+    def select(self, plan: Json, scores: list[Json]) -> Json:
+        """Choose the model's members and hold them against the floor; return a `Selection`."""
+        from xflow.steps.select import select
+
+        with self._step("select"):
+            candidates = [refs.CandidateScore.model_validate(score) for score in scores]
+            return dump(
+                select(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    candidates,
+                    self.code,
+                    store=self.store,
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def fit(self, plan: Json, selection: Json) -> Json:
+        """Fit the selected model and log it with its figures; return a `FittedModel`."""
+        from xflow.steps.fit import fit
+
+        with self._step("fit"):
+            return dump(
+                fit(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    refs.Selection.model_validate(selection),
+                    self.code,
+                    store=self.store,
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def register(self, plan: Json, fitted: Json) -> Json:
+        """Register the fitted model; return a `ModelVersionRef`."""
+        from xflow.steps.promote import register
+
+        with self._step("register"):
+            model = refs.FittedModel.model_validate(fitted)
+            return dump(
+                register(
+                    self.key,
+                    self.pipeline,
+                    _plan(plan),
+                    model,
+                    self.code,
+                    registry=self.registry,
+                )
+            )
+
+    def promote(self, plan: Json, version: Json) -> Json:
+        """Judge the version beside the champion and move the alias; return a `Promotion`."""
+        from xflow.steps.promote import judge_and_promote
+
+        with self._step("promote"):
+            return dump(
+                judge_and_promote(
+                    self.pipeline,
+                    _plan(plan),
+                    refs.ModelVersionRef.model_validate(version),
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def close(self, promotions: list[Json]) -> None:
+        """Write what the training ended in into the ledger."""
+        from xflow.steps.promote import close_run
+
+        with self._step("close"):
+            close_run(self.key, [refs.Promotion.model_validate(each) for each in promotions], mart=self.mart)
+
+
+def _plan(value: Json) -> refs.FoldPlan:
+    return refs.FoldPlan.model_validate(value)
