@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import (
     Asset,
     AssetWatcher,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     XComArg,
     get_current_context,
     task,
@@ -26,10 +23,11 @@ from airflow.sdk import (
 )
 from xflow_deliveries import DeliveryTrigger
 
-from xflow.errors import ConfigInvalid, Permanent
+from xflow.errors import ConfigInvalid
 from xflow.pipeline import AnyPipeline, Pipeline, load
 from xflow.refs import RunKey
 from xflow.settings import pipelines_folder
+from xflow_retries import RETRIES
 
 if TYPE_CHECKING:
     from xflow.runner import Runner
@@ -49,14 +47,8 @@ LIBRARY = "0.1"
 TASK_DEFAULTS = {
     "owner": "xflow",
     "show_return_value_in_logs": False,  # a task logs what matters; the whole is in its XCom
-    "retries": 3,
-    "retry_delay": timedelta(seconds=15),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=5),
     "execution_timeout": timedelta(minutes=30),
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[RetryRule(exception=Permanent, action=RetryAction.FAIL, reason="retrying cannot help")]
-    ),
+    **RETRIES,
 }
 
 

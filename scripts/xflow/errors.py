@@ -14,10 +14,13 @@
         ├── ContractViolated      too large a share of the rows or series was rejected
         ├── FeatureSetMissing     a feature set is absent, not ready or damaged
         ├── ForecastNotFinite     a model forecast NaN or infinity
+        ├── DriftStop             the input or the predictions are too far from what the model learned from
+        ├── DeadlineMissed        the predictions were not there when they had to be
         ├── FloorNotBeaten        no candidate beats the floor in the backtest
         ├── ModelMissing          no such model, version or run in the registry
         │   └── ChampionMissing   no model carries the champion alias
         ├── ModelIncompatible     the champion cannot forecast this input
+        ├── NotReproducible       what a model was made from is not known, or not there any more
         └── AccessDenied          a store, or hh.ru's API, refused the credentials
 
 The DAG layer fails a task without retry on `Permanent` and lets Airflow retry the rest.
@@ -72,6 +75,14 @@ class ForecastNotFinite(Permanent):
     """A model forecast NaN or infinity."""
 
 
+class DriftStop(Permanent):
+    """The input or the predictions have drifted beyond the level at which the pipeline stops."""
+
+
+class DeadlineMissed(Permanent):
+    """No predictions were on S3 at the time of day by which the pipeline promises them."""
+
+
 class FloorNotBeaten(Permanent):
     """No candidate beats the floor in the backtest."""
 
@@ -86,6 +97,10 @@ class ChampionMissing(ModelMissing):
 
 class ModelIncompatible(Permanent):
     """The champion was made for another frequency or other columns."""
+
+
+class NotReproducible(Permanent):
+    """A model's manifest is absent or damaged, or an input object that it names has changed or gone."""
 
 
 class AccessDenied(Permanent):

@@ -107,8 +107,8 @@ def test_every_task_is_documented_limited_and_retried_with_growing_pauses(parsed
         assert task["retries"] == 3, name
         assert task["backoff"] > 1, name
         assert 0 < task["timeout"] <= 4 * 3600, name
-        (rule,) = task["policy"]["rules"]
-        assert (rule["exception"], rule["action"]) == ("xflow.errors.Permanent", "fail"), name
+        actions = {rule["exception"]: rule["action"] for rule in task["policy"]["rules"]}
+        assert (actions["xflow.errors.Permanent"], actions["xflow.errors.Retryable"]) == ("fail", "retry"), name
 
 
 def test_only_tuning_and_fitting_take_the_gpu(train: Any) -> None:
