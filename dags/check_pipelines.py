@@ -1,7 +1,8 @@
 """Report a wrong pipeline file as an import error of Airflow.
 
 The files that make the DAGs leave a wrong pipeline out, so that one mistake does not take the DAGs
-of all other pipelines away. This one holds no DAG: it reads every file and fails on a wrong one.
+of all other pipelines away. This one holds no DAG: it reads every file, with what the environment changes of it,
+and fails on a wrong one.
 """
 
 from pathlib import Path

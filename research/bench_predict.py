@@ -49,7 +49,7 @@ class Job:
         self.registry = MemoryRegistry()
         panel, _ = read_panel(self.features, self.set)
         self.model = fitted(panel.select(np.arange(300)))
-        uri = self.registry.log_model(self.registry.open_run(KEY, {}, {}), self.model, None, {}, {}, {})
+        uri = self.registry.log_model(self.registry.open_run(KEY, {}, {}), self.model, None, {}, {}, {}, {})
         self.registry.promote(self.registry.register(self.pipeline.name, uri, uri, {}, ""), None)
 
     def step(self) -> None:

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from xflow import environments
 from xflow.columns import IDENTIFIER, RESERVED
 from xflow.errors import ConfigInvalid
 from xflow.pipeline_base import BasePipeline, Section
+from xflow.settings import environment_name
 from xflow.vacancy_pipeline import VacancyPipeline
 
 FREQUENCY = r"^([1-9]\d*)?(min|h|D|M|W(-(MON|TUE|WED|THU|FRI|SAT|SUN))?|[QY](-[A-Z]{3})?)$"
@@ -140,8 +142,14 @@ AnyPipeline = Pipeline | VacancyPipeline
 KINDS: dict[str, type[AnyPipeline]] = {"forecasting": Pipeline, "vacancies": VacancyPipeline}
 
 
-def load(path: Path) -> AnyPipeline:
+def load(path: Path, environment: str | None = None) -> AnyPipeline:
     """Read and check one pipeline file.
+
+    Parameters
+    ----------
+    environment
+        ``dev``, ``staging`` or ``prod``: what ``<environment>/<pipeline>.yaml`` beside the file says, where there is
+        one, counts before the file. That of the settings (``XFLOW_ENV``) when left out.
 
     Raises
     ------
@@ -149,26 +157,57 @@ def load(path: Path) -> AnyPipeline:
         The file is absent, is not YAML, or breaks the schema; the message names every field.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = _document(path)
     except FileNotFoundError:
         raise ConfigInvalid(f"pipeline {path.stem}: no file {path}. {_choices(path.parent)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"pipeline file {path}: not YAML: {error}") from error
+    overlay = path.parent / environments.environment(environment or environment_name()).name / path.name
+    files = str(path)
+    if overlay.is_file():
+        document, files = _merged(document, _document(overlay) or {}), f"{path} with {overlay}"
     try:
         loaded = _kind(document).model_validate(document)
     except ConfigInvalid as error:
-        raise ConfigInvalid(f"pipeline file {path}: {error}") from None
+        raise ConfigInvalid(f"pipeline file {files}: {error}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise ConfigInvalid(f"pipeline file {path}: {faults}") from error
+        raise ConfigInvalid(f"pipeline file {files}: {faults}") from error
     if loaded.pipeline != path.stem:
-        raise ConfigInvalid(f"pipeline file {path}: pipeline is {loaded.pipeline!r}, but the file is {path.stem!r}")
+        raise ConfigInvalid(f"pipeline file {files}: pipeline is {loaded.pipeline!r}, but the file is {path.stem!r}")
     return loaded
 
 
 def load_all(folder: Path) -> list[AnyPipeline]:
     """Read every ``*.yaml`` of a folder, sorted by name."""
+    check_overlays(folder)
     return [load(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def check_overlays(folder: Path) -> None:
+    """Check that every file of an environment has the pipeline's file to lie over.
+
+    Raises
+    ------
+    ConfigInvalid
+        Some have none; the message names them.
+    """
+    found = (path for name in environments.ENVIRONMENTS for path in sorted((folder / name).glob("*.yaml")))
+    alone = [str(path) for path in found if not (folder / path.name).is_file()]
+    if alone:
+        raise ConfigInvalid(f"{', '.join(alone)}: there is no pipeline file of that name in {folder} to change")
+
+
+def _document(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"pipeline file {path}: not YAML: {error}") from error
+
+
+def _merged(base: Any, over: Any) -> Any:
+    """Return `over` laid over `base`: sections are merged field by field, everything else is replaced."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {name: _merged(base.get(name), value) for name, value in over.items()}
+    return over
 
 
 def _kind(document: Any) -> type[AnyPipeline]:

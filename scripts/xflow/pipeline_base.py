@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER
 
@@ -13,6 +13,57 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PromotionPolicy(Section):
+    """When a challenger becomes the champion.
+
+    Attributes
+    ----------
+    confidence
+        Of the bootstrap interval of the paired difference, 0.5 to 1: the challenger must be better by all of it.
+        Of two models that are equally good one is promoted by chance in ``(1 - confidence) / 2`` of the cases.
+    min_gain
+        Share of the champion's error by which the challenger must be better at least, 0 to 1.
+    resamples
+        Of the bootstrap.
+    approval
+        Ask a person before a version that won serves in production.
+    """
+
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    min_gain: float = Field(default=0.0, ge=0, lt=1)
+    resamples: int = Field(default=2_000, ge=200, le=100_000)
+    approval: bool = False
+
+
+class MonitorPolicy(Section):
+    """When realised figures are looked at, and when they ask for a retraining.
+
+    Attributes
+    ----------
+    schedule
+        Cron expression of the monitor; None: by hand.
+    windows, bad
+        So many bad windows of the last ones ask for a retraining. A window is a day of minutes or hours, a week of
+        days, a month of weeks or months, a quarter, a year; of vacancies it is a week.
+    worse_than
+        A window is bad when its error is more than this times the model's error on its holdout.
+    min_count
+        Outcomes that a window needs to be judged.
+    """
+
+    schedule: str | None = "0 7 * * *"
+    windows: int = Field(default=6, ge=1, le=100)
+    bad: int = Field(default=3, ge=1, le=100)
+    worse_than: float = Field(default=1.25, gt=0, allow_inf_nan=False)
+    min_count: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "MonitorPolicy":
+        if self.bad > self.windows:
+            raise ValueError(f"bad {self.bad} is more than windows {self.windows}: a retraining would never be asked for")
+        return self
+
+
 class BasePipeline(Section):
     """Name, schedule and tags; the kinds add their input, contract and model."""
 
@@ -20,6 +71,8 @@ class BasePipeline(Section):
     description: str
     schedule: str | None = None
     tags: tuple[str, ...] = ()
+    promotion: PromotionPolicy = PromotionPolicy()
+    monitor: MonitorPolicy = MonitorPolicy()
 
     @field_validator("pipeline")
     @classmethod

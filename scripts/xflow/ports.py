@@ -143,6 +143,12 @@ class FeatureStore(Protocol):
         stream, when count or checksum differ from `ref`.
         """
 
+    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+        """Return the newest ready set of a job that has these facts among its own, or None.
+
+        It counts as written now, so that a purge does not take it from under who found it.
+        """
+
     def purge(self, job: str, keep: int) -> int:
         """Delete all but the `keep` newest ready sets of a job (`RunKey.job`), and older unfinished ones."""
 
@@ -175,8 +181,24 @@ class ModelRegistry(Protocol):
         metrics: Mapping[str, float],
         figures: Mapping[str, Any],
         documents: Mapping[str, Any],
+        files: Mapping[str, bytes],
     ) -> str:
-        """Log a fitted model with signature, example, pictures and JSON documents; return its URI."""
+        """Log a fitted model with signature, example, pictures, JSON documents and other files; return its URI."""
+
+    def log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Write files by their path to a run's artifacts, over those that have the name."""
+
+    def log_figure(self, run_id: str, name: str, figure: Any) -> None:
+        """Write a picture to a run's artifacts, as ``figures/<name>.png``."""
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Write figures to a run, and end it."""
+
+    def artifact(self, run_id: str, path: str) -> bytes:
+        """Return one file of a run's artifacts; raises `ModelMissing` when there is none of that path."""
+
+    def facts(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return a run's ``params``, ``metrics`` and ``tags``."""
 
     def register(
         self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
@@ -184,13 +206,25 @@ class ModelRegistry(Protocol):
         """Register a logged model once; a version that already belongs to the run is returned."""
 
     def champion(self, name: str) -> ModelVersionRef | None:
-        """Return the version that carries the champion alias, or None."""
+        """Return the version that serves in this environment, or None."""
+
+    def version(self, name: str, which: str) -> ModelVersionRef:
+        """Return a version by its number, ``7``, or by an alias, ``@previous``.
+
+        Raises `ModelMissing` when there is none.
+        """
+
+    def tags(self, version: ModelVersionRef) -> dict[str, str]:
+        """Return the tags of a version."""
 
     def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
-        """Move ``champion`` to a version, and ``previous`` to the one that had it."""
+        """Let a version serve in this environment, and keep the one that did as the previous one."""
+
+    def stage(self, version: ModelVersionRef) -> None:
+        """Move ``staging`` to a version: in production, every version passes it before it serves."""
 
     def challenge(self, version: ModelVersionRef, reason: str, figures: Mapping[str, float]) -> None:
         """Mark a version as the challenger and write down what was decided about it."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xflow import refs
-from xflow.code_version import git_commit
+from xflow.code_version import code_hash, git_commit
+from xflow.environments import environment
 from xflow.errors import DiskFull, XflowError
 from xflow.pipeline import AnyPipeline
 from xflow.settings import Settings, pipelines_folder
@@ -99,7 +100,7 @@ class Runner:
         from xflow.adapters.mlflow_registry import MlflowRegistry
 
         s = self.settings
-        return MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password)
+        return MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password, environment(s.environment))
 
     def check_contract(self, input_uri: str | None = None, as_of: str | None = None) -> Json:
         """Check the input against the contract; return a `CheckedInput`."""
@@ -121,8 +122,8 @@ class Runner:
             loads = load_mart(self.key, self.pipeline, checked_input(checked), store=self.store, mart=self.mart)
             return {load.table: load.rows for load in loads}
 
-    def write_features(self, checked: Json) -> Json:
-        """Write the feature set and purge old ones; return a `FeatureSetRef`."""
+    def write_features(self, checked: Json, force: bool = False) -> Json:
+        """Write the feature set, or take a training's over from an earlier one; return a `FeatureSetRef`."""
         from xflow.steps.write_features import write_features
 
         with self._step("write_features"):
@@ -132,9 +133,12 @@ class Runner:
                 checked_input(checked),
                 store=self.store,
                 features=self.features,
+                code_hash=code_hash() if self.key.kind == "train" else "",
+                force=force,
             )
             self.features.purge(self.key.job, FEATURE_SETS_KEPT)
-            self.mart.note_run(self.key, {"feature_set": written.id})
+            source = None if written.id == str(self.key) else written.id
+            self.mart.note_run(self.key, {"feature_set": written.id, "reused_from": source})
             return dump(written)
 
     @contextmanager

@@ -36,7 +36,10 @@ RUN_SCHEMA = pa.schema(
         pa.field("state", pa.string(), nullable=False),
         *[pa.field(name, pa.string()) for name in ("as_of", "input_uri", "input_objects")],
         *[pa.field(name, pa.int64()) for name in ("rows_in", "rows_accepted", "rows_rejected", "rows_out")],
-        *[pa.field(name, pa.string()) for name in ("feature_set", "model_name", "model_version", "output_uri")],
+        *[
+            pa.field(name, pa.string())
+            for name in ("feature_set", "reused_from", "model_name", "model_version", "output_uri", "drift")
+        ],
         *[pa.field(name, pa.string()) for name in ("metrics", "git_commit", "bundle", "message")],
         *[pa.field(name, pa.timestamp("us"), nullable=False) for name in ("started_at", "updated_at")],
     ]
@@ -53,6 +56,24 @@ REJECTED_SCHEMA = pa.schema(
         pa.field("source_uri", pa.string(), nullable=False),
     ]
 )
+
+
+REALISED_SCHEMA = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("model_name", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        *[pa.field(name, pa.string(), nullable=False) for name in ("slice", "item")],
+        pa.field("window_start", pa.timestamp("us")),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+        pa.field("n", pa.int64(), nullable=False),
+        *[pa.field(name, pa.float64()) for name in ("holdout", "floor")],
+        pa.field("bad", pa.bool_()),
+    ]
+)
+"""Columns of ``mart.realised``: one figure of one part of the predictions, as a run of the monitor found it."""
 
 
 def bound_names(levels: tuple[float, ...]) -> list[str]:

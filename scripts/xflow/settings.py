@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xflow.environments import PRODUCTION
 from xflow.errors import ConfigInvalid
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ class Settings:
     mlflow_username: str
     mlflow_password: str = field(repr=False)
     hh_token: str = field(default="", repr=False)
+    environment: str = PRODUCTION.name
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -50,10 +52,11 @@ class Settings:
                 f"settings: {', '.join(missing)} not set. Start the stack with ./start.sh up, "
                 "or set the variables listed in .env.example."
             )
-        optional = {attribute: found.get(name) or "" for attribute, name in OPTIONAL.items()}
+        optional = {attribute: found[name] for attribute, name in OPTIONAL.items() if found.get(name)}
         return cls(**{attribute: found[name] for attribute, name in ENVIRONMENT.items()}, **optional)
 
 
+ENVIRONMENT_VARIABLE = "XFLOW_ENV"
 ENVIRONMENT = {
     "s3_endpoint": "XFLOW_S3_ENDPOINT",
     "s3_bucket": "XFLOW_S3_BUCKET",
@@ -65,7 +68,7 @@ ENVIRONMENT = {
     "mlflow_username": "MLFLOW_TRACKING_USERNAME",
     "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
 }
-OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN"}
+OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN", "environment": ENVIRONMENT_VARIABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,18 @@ def env_file() -> Path:
 def pipelines_folder(dags: Path = REPOSITORY / "dags") -> Path:
     """Return the folder of pipeline YAML files: ``pipelines`` in that of the DAGs (``XFLOW_PIPELINES`` moves it)."""
     return Path(os.environ.get("XFLOW_PIPELINES") or dags / "pipelines")
+
+
+def environment_name() -> str:
+    """Return ``dev``, ``staging`` or ``prod`` (``XFLOW_ENV``, in the environment or in ``.env``); prod when not set."""
+    found = {**read_env_file(env_file()), **os.environ}
+    return found.get(ENVIRONMENT_VARIABLE) or PRODUCTION.name
+
+
+def openmp_threads() -> int | None:
+    """Return how many threads OpenMP's libraries were told to use (``OMP_NUM_THREADS``); None: as many as they like."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(first) if first.isdecimal() else None
 
 
 def built_from() -> str:

@@ -1,5 +1,7 @@
 """The model registry on a real MLflow server."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from xflow.domain.candidate import Setting, build_candidate
 from xflow.domain.forecaster import Forecaster
 from xflow.domain.intervals import Conformal
 from xflow.domain.panel import Panel
+from xflow.environments import PRODUCTION, environment
 from xflow.errors import AccessDenied, ModelMissing, ServiceUnavailable
 from xflow.refs import ModelVersionRef
 
@@ -35,7 +38,7 @@ def registry(stack):
 def logged(registry, key):
     run_id = registry.open_run(key, {"horizon": HORIZON}, {"kind": "train"})
     example = panel().tail(24).to_frame()
-    uri = registry.log_model(run_id, forecaster(), example, {"holdout_mase": 1.0}, {}, {"plan": {"horizon": HORIZON}})
+    uri = registry.log_model(run_id, forecaster(), example, {"holdout_mase": 1.0}, {}, {"plan": {"horizon": HORIZON}}, {"notes/a.txt": b"1"})
     return run_id, uri
 
 
@@ -122,7 +125,7 @@ def test_a_model_with_exogenous_columns_takes_them_from_long_frames(registry, ke
     known = Panel.from_frame(frame, "M", ["price"]).head(HORIZON)
     members = {"seasonal_naive": (1.0, build_candidate("seasonal_naive", {}, Setting(12, HORIZON)))}
     model = Forecaster.fit(known, members, forecaster().intervals, 12, HORIZON)
-    uri = registry.log_model(registry.open_run(key, {}, {}), model, known.tail(24).to_frame(), {}, {}, {})
+    uri = registry.log_model(registry.open_run(key, {}, {}), model, known.tail(24).to_frame(), {}, {}, {}, {})
     made = mlflow.pyfunc.load_model(uri).predict(known.to_frame())
     np.testing.assert_array_equal(made["forecast"], model.forecast(known, HORIZON).mean.ravel())
 
@@ -152,6 +155,52 @@ def test_a_new_model_has_no_champion_and_promotion_moves_the_aliases(registry, k
         "challenger": new.version,
         "previous": old.version,
     }
+
+
+def test_versions_are_found_by_number_and_by_alias(registry, key):
+    made = registry.register(key.pipeline, *logged(registry, key), {"holdout_hash": "abc"}, "")
+    registry.stage(made)
+    assert registry.version(key.pipeline, made.version) == registry.version(key.pipeline, "@staging") == made
+    assert registry.tags(made)["holdout_hash"] == "abc"
+    for absent in ("99", "@previous", "@champion", "latest"):
+        with pytest.raises(ModelMissing, match=absent):
+            registry.version(key.pipeline, absent)
+    assert registry.champion(key.pipeline) is None
+
+
+@pytest.mark.parametrize(("name", "previous"), [("dev", "dev_previous"), ("staging", "staging_previous")])
+def test_an_environment_serves_by_an_alias_of_its_own(registry, key, name, previous):
+    first = registry.register(key.pipeline, *logged(registry, key), {}, "")
+    second = registry.register(key.pipeline, *logged(registry, key.model_copy(update={"run_id": "second"})), {}, "")
+    registry.promote(first, None)
+    registry.environment = environment(name)
+    assert registry.champion(key.pipeline) is None
+    registry.promote(first, None)
+    registry.promote(second, first)
+    assert registry.champion(key.pipeline) == second
+    assert registry.version(key.pipeline, f"@{previous}") == first
+    registry.environment = PRODUCTION
+    assert registry.champion(key.pipeline) == first
+
+
+def test_files_of_a_run_are_read_back_and_replaced(registry, key):
+    run_id, _ = logged(registry, key)
+    assert registry.artifact(run_id, "notes/a.txt") == b"1"
+    registry.log_files(run_id, {"notes/a.txt": b"2", "b.txt": b"3"})
+    assert (registry.artifact(run_id, "notes/a.txt"), registry.artifact(run_id, "b.txt")) == (b"2", b"3")
+    assert json.loads(registry.artifact(run_id, "plan.json")) == {"horizon": HORIZON}
+    for absent in ("c.txt", "notes", "other/a.txt"):
+        with pytest.raises(ModelMissing, match=absent):
+            registry.artifact(run_id, absent)
+
+
+def test_what_a_run_was_opened_with_is_read_back(registry, key):
+    run_id = registry.open_run(key, {"horizon": 6}, {"kind": "predict"})
+    registry.log_metrics(run_id, {"drift": 0.25})
+    facts = registry.facts(run_id)
+    assert (facts["params"]["horizon"], facts["tags"]["kind"], facts["metrics"]) == ("6", "predict", {"drift": 0.25})
+    with pytest.raises(ModelMissing):
+        registry.facts("0" * 32)
 
 
 def test_an_absent_version_is_missing(registry, key):

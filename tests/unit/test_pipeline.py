@@ -29,6 +29,50 @@ def test_every_shipped_pipeline_is_valid():
     assert "tourism_monthly" in [pipeline.name for pipeline in load_all(SHIPPED)]
 
 
+def overlay(folder, document, environment="staging", name="tourism_monthly"):
+    (folder / environment).mkdir(exist_ok=True)
+    return write(folder / environment, document, name)
+
+
+def test_an_environment_changes_what_its_file_says_and_nothing_else(tmp_path, document):
+    path, changed = write(tmp_path, document), {"schedule": None, "model": {"trials": 1, "levels": [0.5]}}
+    overlay(tmp_path, changed)
+    base, staging = load(path), load(path, "staging")
+    assert (staging.schedule, staging.model.trials, staging.model.levels) == (None, 1, (0.5,))
+    same = base.model.model_copy(update={"trials": 1, "levels": (0.5,)})
+    assert staging == base.model_copy(update={"schedule": None, "model": same})
+    assert load(path, "prod") == load(path, "dev") == base
+
+
+def test_the_environment_is_that_of_the_settings(tmp_path, document, monkeypatch):
+    path = write(tmp_path, document)
+    overlay(tmp_path, {"model": {"trials": 1}}, "dev")
+    monkeypatch.setenv("XFLOW_ENV", "dev")
+    assert load(path).model.trials == 1
+    monkeypatch.setenv("XFLOW_ENV", "test")
+    with pytest.raises(ConfigInvalid, match="XFLOW_ENV is 'test': choose from dev, staging, prod"):
+        load(path)
+
+
+def test_a_wrong_field_of_an_environment_names_both_files(tmp_path, document):
+    path, over = write(tmp_path, document), overlay(tmp_path, {"model": {"trails": 1}})
+    with pytest.raises(ConfigInvalid, match=re.escape(f"{path} with {over}: model.trails")):
+        load(path, "staging")
+
+
+def test_an_empty_file_of_an_environment_changes_nothing(tmp_path, document):
+    path, over = write(tmp_path, document), overlay(tmp_path, {})
+    over.write_text("")
+    assert load(path, "staging") == load(path)
+
+
+def test_a_file_of_an_environment_needs_one_to_change(tmp_path, document):
+    write(tmp_path, document)
+    over = overlay(tmp_path, {}, name="turism_monthly")
+    with pytest.raises(ConfigInvalid, match=re.escape(str(over))):
+        load_all(tmp_path)
+
+
 def test_absent_file_names_the_choices():
     with pytest.raises(ConfigInvalid, match="There are: tourism_monthly"):
         load(SHIPPED / "tourism_montly.yaml")

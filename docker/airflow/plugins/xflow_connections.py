@@ -11,7 +11,7 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from xflow.errors import ConfigInvalid
-from xflow.settings import Settings
+from xflow.settings import Settings, environment_name
 
 if TYPE_CHECKING:
     from xflow.adapters.s3 import S3Store
@@ -38,6 +38,7 @@ def settings() -> Settings:
         mlflow_username=_part(mlflow, "login"),
         mlflow_password=_part(mlflow, "password"),
         hh_token=_token(),
+        environment=environment_name(),
     )
 
 

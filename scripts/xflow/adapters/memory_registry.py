@@ -1,9 +1,11 @@
 """Fake of the model registry, for unit tests of the steps."""
 
+import json
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xflow.environments import PRODUCTION, STAGED, Environment
 from xflow.errors import ModelMissing
 from xflow.refs import ModelVersionRef, RunKey
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 class MemoryRegistry:
     """A `ModelRegistry` in dictionaries; models are kept pickled, as a real registry keeps them."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Environment = PRODUCTION) -> None:
+        self.environment = environment
+        self.files: dict[tuple[str, str], bytes] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.current: dict[str, str] = {}
         self.candidates: dict[tuple[str, str], dict[str, Any]] = {}
@@ -54,11 +58,42 @@ class MemoryRegistry:
         metrics: Mapping[str, float],
         figures: Mapping[str, Any],
         documents: Mapping[str, Any],
+        files: Mapping[str, bytes],
     ) -> str:
         """Log a fitted model once."""
-        self.models.setdefault(run_id, pickle.dumps(model))
+        if run_id in self.models:
+            return run_id
+        self.models[run_id] = pickle.dumps(model)
+        self.log_files(run_id, {f"{name}.json": json.dumps(each).encode() for name, each in documents.items()})
+        self.log_files(run_id, files)
         self.runs[run_id] |= {"metrics": metrics, "figures": figures, "documents": documents, "example": example}
         return run_id
+
+    def log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Write files by their path to a run's artifacts."""
+        self.files |= {(run_id, path): content for path, content in files.items()}
+
+    def log_figure(self, run_id: str, name: str, figure: Any) -> None:
+        """Write a picture to a run's artifacts."""
+        self.runs[run_id].setdefault("figures", {})[name] = figure
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Write figures to a run."""
+        self.runs[run_id].setdefault("metrics", {}).update(metrics)
+
+    def artifact(self, run_id: str, path: str) -> bytes:
+        """Return one file of a run's artifacts."""
+        if (run_id, path) not in self.files:
+            raise ModelMissing(f"run {run_id} has no artifact {path}")
+        return self.files[run_id, path]
+
+    def facts(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return a run's parameters, metrics and tags."""
+        if run_id not in self.runs:
+            raise ModelMissing(f"there is no run {run_id}")
+        run = self.runs[run_id]
+        params = {name: str(value) for name, value in run["params"].items()}
+        return {"params": params, "metrics": dict(run.get("metrics", {})), "tags": dict(run["tags"])}
 
     def register(
         self, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
@@ -72,11 +107,21 @@ class MemoryRegistry:
         return ModelVersionRef(name=name, version=version, mlflow_run_id=run_id)
 
     def champion(self, name: str) -> ModelVersionRef | None:
-        """Return the version that carries the champion alias, or None."""
-        version = self.aliases.get((name, "champion"))
-        if version is None:
-            return None
-        return ModelVersionRef(name=name, version=version, mlflow_run_id=self.versions[name][int(version) - 1])
+        """Return the version that serves in this environment, or None."""
+        version = self.aliases.get((name, self.environment.champion))
+        return None if version is None else self.version(name, version)
+
+    def version(self, name: str, which: str) -> ModelVersionRef:
+        """Return a version by its number or by an alias."""
+        number = self.aliases.get((name, which[1:]), "") if which.startswith("@") else which
+        runs = self.versions.get(name, [])
+        if not number.isdecimal() or not 1 <= int(number) <= len(runs):
+            raise ModelMissing(f"{name} has no version {which}")
+        return ModelVersionRef(name=name, version=number, mlflow_run_id=runs[int(number) - 1])
+
+    def tags(self, version: ModelVersionRef) -> dict[str, str]:
+        """Return the tags of a version."""
+        return {name: str(value) for name, value in self.notes[version.name, version.version].items()}
 
     def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
@@ -87,10 +132,14 @@ class MemoryRegistry:
         return model
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
-        """Move ``champion`` to a version, and ``previous`` to the one that had it."""
+        """Let a version serve in this environment, and keep the one that did as the previous one."""
         if previous is not None and previous.version != version.version:
-            self.aliases[version.name, "previous"] = previous.version
-        self.aliases[version.name, "champion"] = version.version
+            self.aliases[version.name, self.environment.previous] = previous.version
+        self.aliases[version.name, self.environment.champion] = version.version
+
+    def stage(self, version: ModelVersionRef) -> None:
+        """Move ``staging`` to a version."""
+        self.aliases[version.name, STAGED] = version.version
 
     def challenge(self, version: ModelVersionRef, reason: str, figures: Mapping[str, float]) -> None:
         """Mark a version as the challenger and write down what was decided about it."""

@@ -13,9 +13,11 @@ CREATE TABLE mart.run (
     rows_rejected bigint,
     rows_out      bigint,
     feature_set   text,
+    reused_from   text,
     model_name    text,
     model_version text,
     output_uri    text,
+    drift         text,
     metrics       text,
     git_commit    text,
     bundle        text,
@@ -23,4 +25,4 @@ CREATE TABLE mart.run (
     started_at    timestamp NOT NULL,
     updated_at    timestamp NOT NULL
 ) $by_run_key;
-COMMENT ON TABLE mart.run IS 'One row a run: its state, input, figures and model. input_objects and metrics are JSON, bundle is the DAG bundle.'
+COMMENT ON TABLE mart.run IS 'One row a run: its state, input, figures and model. input_objects and metrics are JSON, bundle is the DAG bundle, reused_from the run whose features or scores this one took over, drift is ok, warn or stop.'

@@ -36,6 +36,6 @@ def fit(
         "plan": plan.model_dump(mode="json"),
         "pipeline": pipeline.model_dump(mode="json"),
     }
-    uri = registry.log_model(run_id, fitted.model, fitted.example, metrics, fitted.figures, documents)
+    uri = registry.log_model(run_id, fitted.model, fitted.example, metrics, fitted.figures, documents, {})
     weights = dict(zip((member.name for member in selection.members), selection.weights, strict=True))
     return FittedModel(mlflow_run_id=run_id, model_uri=uri, metrics=metrics, weights=weights)
