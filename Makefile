@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test test-containers notebook bench bench-accuracy bench-vacancies fmt
+.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ test-containers: setup ## End to end in containers: both pipelines, ports, resta
 
 notebook: setup ## Run the study of the real vacancy dumps from top to bottom
 	$(PYTHON) research/run_notebook.py
+
+examples: setup ## Run the examples from top to bottom on the running stack
+	$(PYTHON) research/run_notebook.py research/examples/*.ipynb
 
 bench: setup ## Speed, each figure as a ratio in one run, and peak memory
 	$(PYTHON) research/bench.py

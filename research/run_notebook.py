@@ -1,58 +1,79 @@
-"""Run the study of the real dumps from top to bottom.
+"""Run notebooks from top to bottom: those named, or the study of the real dumps.
 
-The notebook in the repository keeps no outputs; the executed copy and its pictures go to a folder that
+A notebook in the repository keeps no outputs; the executed copies and their pictures go to a folder that
 git ignores.
 """
 
 import argparse
+import asyncio
 import base64
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOTEBOOK = REPOSITORY / "research" / "research.ipynb"
+STUDY = REPOSITORY / "research" / "research.ipynb"
 LIMIT = 180
 """Seconds that one cell may take."""
+AT_ONCE = 2
+"""Notebooks that run at the same time."""
 
 
 def main() -> int:
-    """Execute the notebook; return 0, or 1 when the data is absent or a cell fails."""
+    """Execute the notebooks; return 0, or 1 when the data of the study is absent or a cell fails."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help=f"what to run; default: {STUDY.name}")
     parser.add_argument("--out", type=Path, default=REPOSITORY / ".xflow" / "research", help="folder of the results")
-    out = parser.parse_args().out
+    arguments = parser.parse_args()
+    notebooks = [path.resolve() for path in arguments.notebooks] or [STUDY]
     dumps = data_folder()
-    if not any(dumps.glob("*/vacancies.parquet")):
+    if STUDY in notebooks and not any(dumps.glob("*/vacancies.parquet")):
         print(
             f"No dumps of vacancies in {dumps}: name the folder that holds vacancies/ in XFLOW_DATA.", file=sys.stderr
         )
         return 1
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    return 0 if asyncio.run(run_all(notebooks, arguments.out)) else 1
+
+
+async def run_all(notebooks: Sequence[Path], out: Path) -> bool:
+    """Run notebooks, a few at a time; return whether all went through."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(path: Path) -> bool:
+        async with gate:
+            return await run(path, out)
+
+    return all(await asyncio.gather(*map(one, notebooks)))
+
+
+async def run(path: Path, out: Path) -> bool:
+    """Execute one notebook in its own folder, write what came of it; return whether every cell went through."""
     started = time.monotonic()
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    out.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=LIMIT,
-        resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+        resources={"metadata": {"path": str(path.parent)}},
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its own sockets, which are on loopback
     )
     try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError) as error:
-        print(f"{NOTEBOOK.name}: a cell failed.\n{error}", file=sys.stderr)
-        return 1
+        await client.async_execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        print(f"{path.name}: a cell failed.\n{error}", file=sys.stderr)
+        return False
     finally:
-        nbformat.write(notebook, out / NOTEBOOK.name)
-    drawn = [write_picture(out, number, data) for number, data in enumerate(pictures(notebook), 1)]
+        nbformat.write(notebook, out / path.name)
+    drawn = [write_picture(out, f"{path.stem}-{at:02d}", data) for at, data in enumerate(pictures(notebook), 1)]
     seconds = time.monotonic() - started
-    print(f"{len(notebook.cells)} cells in {seconds:.0f} s; {len(drawn)} pictures and the notebook in {out}")
-    return 0
+    print(f"{path.name}: {len(notebook.cells)} cells in {seconds:.0f} s, {len(drawn)} pictures; in {out}")
+    return True
 
 
 def data_folder() -> Path:
@@ -69,9 +90,9 @@ def pictures(notebook: nbformat.NotebookNode) -> Iterator[bytes]:
                 yield base64.b64decode(found)
 
 
-def write_picture(folder: Path, number: int, data: bytes) -> Path:
+def write_picture(folder: Path, name: str, data: bytes) -> Path:
     """Write a picture; return its path."""
-    path = folder / f"picture-{number:02d}.png"
+    path = folder / f"{name}.png"
     path.write_bytes(data)
     return path
 
