@@ -1,10 +1,12 @@
 """What the files of all kinds of pipelines share."""
 
 from functools import cached_property
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER
+from xflow.domain.alert import AlertEvent
 
 
 class Section(BaseModel):
@@ -35,6 +37,42 @@ class PromotionPolicy(Section):
     approval: bool = False
 
 
+class DriftPolicy(Section):
+    """How far an input, and what is predicted from it, may be from the training before predictions are held back.
+
+    Attributes
+    ----------
+    gate
+        ``stop`` holds the predictions back, ``warn`` only tells, ``off`` does not look.
+    warn, stop
+        Share of the sample, 0 to 1, that moved: by a check, and by one column.
+    alpha
+        Chance that a sample of which nothing moved is called drifted, by all checks of one model together.
+    sample
+        Most series, or employers' vacancies, that are compared.
+    ignore
+        Columns of the report that are left out.
+    """
+
+    gate: Literal["stop", "warn", "off"] = "stop"
+    warn: float = Field(default=0.2, gt=0, le=1)
+    stop: float = Field(default=0.5, gt=0, le=1)
+    alpha: float = Field(default=0.01, gt=0, lt=1)
+    sample: int = Field(default=2_000, ge=50, le=5_000)
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _off(cls, gate: object) -> object:
+        return "off" if gate is False else gate  # what YAML makes of a bare off
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "DriftPolicy":
+        if self.warn > self.stop:
+            raise ValueError(f"warn {self.warn} is more than stop {self.stop}")
+        return self
+
+
 class MonitorPolicy(Section):
     """When realised figures are looked at, and when they ask for a retraining.
 
@@ -60,8 +98,23 @@ class MonitorPolicy(Section):
     @model_validator(mode="after")
     def _reachable(self) -> "MonitorPolicy":
         if self.bad > self.windows:
-            raise ValueError(f"bad {self.bad} is more than windows {self.windows}: a retraining would never be asked for")
+            raise ValueError(
+                f"bad {self.bad} is more than windows {self.windows}: a retraining would never be asked for"
+            )
         return self
+
+
+class AlertPolicy(Section):
+    """Of what people are told, through the addresses of ``XFLOW_ALERTS``.
+
+    Attributes
+    ----------
+    events
+        ``failure`` of a run, ``drift`` that warns or stops, ``promotion``, ``rollback``, ``deadline`` that passed
+        without predictions, and ``success`` of a run.
+    """
+
+    events: tuple[AlertEvent, ...] = ("failure", "drift", "promotion", "rollback", "deadline")
 
 
 class BasePipeline(Section):
@@ -72,6 +125,8 @@ class BasePipeline(Section):
     schedule: str | None = None
     tags: tuple[str, ...] = ()
     promotion: PromotionPolicy = PromotionPolicy()
+    alerts: AlertPolicy = AlertPolicy()
+    drift: DriftPolicy = DriftPolicy()
     monitor: MonitorPolicy = MonitorPolicy()
 
     @field_validator("pipeline")

@@ -30,6 +30,7 @@ class Settings:
     mlflow_password: str = field(repr=False)
     hh_token: str = field(default="", repr=False)
     environment: str = PRODUCTION.name
+    alerts: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -68,7 +69,7 @@ ENVIRONMENT = {
     "mlflow_username": "MLFLOW_TRACKING_USERNAME",
     "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
 }
-OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN", "environment": ENVIRONMENT_VARIABLE}
+OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN", "environment": ENVIRONMENT_VARIABLE, "alerts": "XFLOW_ALERTS"}
 
 
 @dataclass(frozen=True, slots=True)
