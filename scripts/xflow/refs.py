@@ -80,6 +80,8 @@ class CheckedInput(Ref):
         Number of series, or of vacancies, with at least one accepted row.
     as_of
         ISO timestamp up to which values may be used (inclusive).
+    asked_as_of
+        The as_of that the run was asked for; empty for the newest of the input.
     """
 
     objects: tuple[ObjectRef, ...]
@@ -90,6 +92,7 @@ class CheckedInput(Ref):
     rejected_by_rule: dict[str, int] = {}
     entities: int
     as_of: str
+    asked_as_of: str = ""
 
 
 class TableLoad(Ref):
@@ -140,6 +143,7 @@ class CandidateScore(Ref):
 
     `score` is the mean of the pipeline's metric over folds and series, `fold_metrics` has every
     metric by fold, `oof` holds the out-of-fold forecasts, `tried` counts the parameter sets.
+    `reused_from` names the run that computed it in so many seconds, when an earlier one did.
     """
 
     name: str
@@ -150,6 +154,7 @@ class CandidateScore(Ref):
     tried: int
     oof: ObjectRef
     seconds: float
+    reused_from: str = ""
 
 
 class Selection(Ref):
@@ -192,6 +197,28 @@ class Promotion(Ref):
     reason: str
     figures: dict[str, float] = {}
     metrics: dict[str, float] = {}
+
+
+class DriftVerdict(Ref):
+    """What the drift gate found.
+
+    Attributes
+    ----------
+    verdict
+        ``ok``, ``warn`` or ``stop``; ``""`` when nothing was checked.
+    reason
+        What drifted; ``""`` when nothing did.
+    reports
+        URIs of the reports, one a champion.
+    figures
+        By champion: the share of columns that drifted, the smallest p-value, the largest share that moved.
+    """
+
+    verdict: str
+    reason: str = ""
+    reports: tuple[str, ...] = ()
+    mlflow_run_id: str = ""
+    figures: dict[str, float] = {}
 
 
 class PredictionRef(Ref):

@@ -1,0 +1,136 @@
+"""What the drift gate looks at in series, and in their forecasts: figures without a unit, season or date.
+
+All figures are of whole seasons, so that the season of the last value says nothing. They are logarithms of ratios
+to base 10 where a factor is meant: 0.3 is a factor of two.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from xflow.columns import SERIES_ID
+from xflow.domain.drift import Check, Column, Finding, Level
+from xflow.domain.drift_sample import draw
+from xflow.domain.drift_tests import fisher
+from xflow.domain.forecaster import Forecaster
+from xflow.domain.panel import Panel
+
+LEAST = 1e-3
+"""Share of the larger one that is added to both sides of a ratio: it lies between a thousandth and a thousand."""
+
+VALUES = (Check.VALUES,)
+BOTH = (Check.VALUES, Check.DISTRIBUTION)
+COLUMNS = (
+    Column("level", tolerance=0.3, checks=BOTH, about="lg of the mean of the last seasons, with its sign"),
+    Column("moved", tolerance=0.3, sides="high", checks=VALUES, about="lg of the level over that in training"),
+    Column(
+        "change", tolerance=0.1, checks=BOTH, about="lg of the size of the last seasons over that of the ones before"
+    ),
+    Column("variability", tolerance=0.3, checks=BOTH, about="lg of the change from season to season over the size"),
+    Column("zeros", tolerance=0.1, sides="high", checks=BOTH, about="share of zeros in the last seasons"),
+    Column("unchanged", tolerance=0.1, sides="high", checks=BOTH, about="share of values that equal the one before"),
+    Column(
+        "behind", tolerance=1.0, sides="high", checks=BOTH, about="seasons between the series' end and the newest end"
+    ),
+    Column("length", tolerance=0.1, sides="low", checks=VALUES, about="lg of the number of values"),
+    Column(
+        "forecast", tolerance=0.1, checks=BOTH, about="lg of the size of the forecast over that of the last seasons"
+    ),
+    Column(
+        "width",
+        tolerance=0.2,
+        checks=BOTH,
+        about="lg of the width of the widest interval over the size of the last seasons",
+    ),
+)
+
+
+def window(seasonality: int, horizon: int) -> int:
+    """Return the steps of the last seasons: whole ones that cover the horizon, and eight steps at least."""
+    return seasonality * -(-max(horizon, 8) // seasonality)
+
+
+def profile(panel: Panel, newest: int, model: Forecaster) -> pd.DataFrame:
+    """Return the figures of each series, with the forecast of a model from its end; columns as in `COLUMNS`.
+
+    Parameters
+    ----------
+    panel
+        The series to describe.
+    newest
+        Period ordinal of the newest end of all series.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a series, NaN where a series is too short for a figure. `size` is the mean absolute value of the last
+        seasons; `moved` is the size of `change`: how far a level moves while nothing happens.
+    """
+    steps = window(model.seasonality, model.horizon)
+    rows = [_figures(panel.series(i), steps, model.seasonality) for i in range(panel.n_series)]
+    frame = pd.DataFrame(rows, columns=["size", "level", "change", "variability", "zeros", "unchanged"])
+    frame.insert(0, SERIES_ID, panel.ids)
+    frame["behind"] = (newest - panel.ends) / panel.step / steps
+    frame["length"] = np.log10(panel.lengths)
+    made = model.forecast(panel, model.horizon)
+    widest = int(np.argmax(model.levels))
+    width = (made.bounds[2 * widest + 1] - made.bounds[2 * widest]).mean(axis=1)
+    frame["forecast"] = ratio(np.abs(made.mean).mean(axis=1), frame["size"].to_numpy())
+    frame["width"] = ratio(width, frame["size"].to_numpy())
+    frame["moved"] = frame["change"].abs()
+    return frame
+
+
+def known_again(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """Return the current sample with `moved` as the way of each series' level since the training; NaN for new ones."""
+    before = current[SERIES_ID].map(reference.set_index(SERIES_ID)["size"]).to_numpy(np.float64)
+    return current.assign(moved=np.abs(ratio(current["size"].to_numpy(np.float64), before)))
+
+
+def membership(trained: Sequence[str], present: Sequence[str], within: int) -> list[Finding]:
+    """Return which series are new and which have vanished, among those whose place in the draw lies `within`.
+
+    Both are counted, not sampled. That series vanished is never worse than a warning: what is predicted of the
+    others is not touched by it.
+    """
+    comparable = np.asarray(present, dtype=object)[draw(present) <= np.uint64(within)].tolist()
+    new, gone = sorted(set(comparable) - set(trained)), sorted(set(trained) - set(comparable))
+    return [
+        _counted(Check.NEW, new, len(comparable), "were not in training", Level.STOP),
+        _counted(Check.VANISHED, gone, len(trained), "of the training are gone", Level.WARN),
+    ]
+
+
+def filled(values: int, observed: int, before: float) -> Finding:
+    """Return by how much more of the values were filled in than in training, where a share of `before` was."""
+    share = max(1 - observed / values, 0.0) if values else 0.0
+    p = fisher(round(share * values), values, round(before * values), values)
+    return Finding(
+        "value", Check.MISSING, max(share - before, 0.0), p, f"{share:.1%} filled in, {before:.1%} in training"
+    )
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return the logarithm of a ratio of sizes, at most 3 and at least -3; 0 where both are 0, NaN stays."""
+    least = LEAST * np.maximum(above, below)
+    both = np.where(least == 0, 1.0, 0.0)
+    return np.asarray(np.log10((above + least + both) / (below + least + both)))
+
+
+def _counted(check: Check, names: list[str], of: int, what: str, most: Level) -> Finding:
+    share = len(names) / of if of else 0.0
+    detail = f"{len(names)} of {of} series {what}" + (f", as {', '.join(names[:5])}" if names else "")
+    return Finding("series", check, share, 0.0 if names else 1.0, detail, most)
+
+
+def _figures(values: np.ndarray, steps: int, seasonality: int) -> tuple[float, ...]:
+    """Return size, level, change, variability, and the shares of zeros and of unchanged values."""
+    last, before = values[-steps:], values[-2 * steps : -steps]
+    size, level = float(np.abs(last).mean()), float(last.mean())
+    sign = float(np.sign(level) * np.log10(1 + abs(level)))
+    change = float(ratio(np.abs(last).mean(), np.abs(before).mean())) if len(before) == steps else np.nan
+    swings = np.abs(values[seasonality:] - values[:-seasonality])[-steps:]
+    variability = float(ratio(swings.mean(), np.asarray(size))) if len(swings) else np.nan
+    steady = np.diff(last) == 0
+    return size, sign, change, variability, float((last == 0).mean()), float(steady.mean()) if len(steady) else np.nan
