@@ -12,7 +12,7 @@ from xflow.columns import SERIES_ID, TIMESTAMP
 from xflow.domain.cleaning import contiguous, fill_gaps
 from xflow.domain.contract import ContractChecker, to_ordinals
 from xflow.domain.input_columns import InputColumns
-from xflow.domain.panel import step_of
+from xflow.domain.panel import period_starts, step_of
 from xflow.domain.rules import COLUMN, Rule
 from xflow.domain.verdict import ContractRule
 from xflow.pipeline import Pipeline
@@ -49,6 +49,13 @@ class SeriesInput:
     def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
         """Return what was asked for: it may be the origin of all forecasts."""
         return until or newest
+
+    def known_at(self, moment: datetime) -> datetime:
+        """Return the start of the last period that was over: the value of a month is known when the month is."""
+        frequency = self._pipeline.contract.frequency
+        over = _ordinal(moment, frequency) - step_of(frequency)
+        start: datetime = period_starts(np.array([over]), frequency).astype("M8[us]").tolist()[0]
+        return start
 
     def checker(self, train: bool, until: datetime | None) -> ContractChecker:
         """Return what judges the rows; predict takes series of any length."""

@@ -62,6 +62,10 @@ class VacancyInput:
         """Return at most the newest snapshot: nobody followed the open vacancies beyond it."""
         return min((moment for moment in (until, newest) if moment), default=None)
 
+    def known_at(self, moment: datetime) -> datetime:
+        """Return the moment itself: the newest delivery up to it holds what was known."""
+        return moment
+
     def checker(self, train: bool, until: datetime | None) -> VacancyChecker:  # noqa: ARG002  # one contract for both
         """Return what judges the rows."""
         return VacancyChecker(self._pipeline.contract.rates, until)
