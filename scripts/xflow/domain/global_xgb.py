@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from xflow.domain.candidate import Setting, check_finite
+from xflow.domain.contributions import Contributions
 from xflow.domain.lag_features import LagFeatures, Rows
 from xflow.domain.panel import Panel
 from xflow.domain.windows import Windows
@@ -108,6 +109,32 @@ class GlobalXGB:
             made[series] = self._predict(panel, windows, rows).reshape(len(series), horizon)
         check_finite(made, panel, "global_xgb")
         return made
+
+    def contributions(self, panel: Panel, step: int) -> tuple[Contributions, np.ndarray]:
+        """Return what each feature adds to the forecast of a panel's first series, and the features' values.
+
+        Parameters
+        ----------
+        step
+            Steps ahead, from 1.
+
+        Returns
+        -------
+        contributions, values
+            In the series' units, shape (f, 1): SHAP values times the level; the base holds the base forecast.
+            The values of `feature_names`, shape (f,).
+        """
+        import xgboost
+
+        windows = Windows(panel)
+        rows = Rows(np.array([0]), panel.lengths[:1] - 1, np.array([step]))
+        described = self._features.describe(panel, windows, rows)
+        described.features[:, 0] = min(step, self.setting.horizon)
+        row = xgboost.DMatrix(described.features, feature_names=self.feature_names(panel))
+        shap = np.mean([booster.predict(row, pred_contribs=True)[0] for booster in self.boosters], axis=0)
+        values = (described.level * shap.astype(np.float64))[:, None]
+        made = self._predict(panel, windows, rows)
+        return Contributions("value", values[:-1], described.base + values[-1], made), described.features[0]
 
     def feature_names(self, panel: Panel) -> list[str]:
         """Return the names of the features that a panel gives."""

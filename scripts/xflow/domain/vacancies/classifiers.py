@@ -8,14 +8,19 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from xflow.domain.contributions import LOG_ODDS, NOTHING, Contributions
 from xflow.domain.global_xgb import compute_device
 from xflow.domain.vacancies.censoring import redistributed
 from xflow.domain.vacancies.cohorts import Labels
 
 DOUBT = 1e-3
 """Weight of the cohorts' shares in every prediction: nothing is impossible, not even a cohort never seen."""
+
+HALVES = np.array([-0.5, 0.5])
+"""Of two cohorts the logistic regression decides once: half of it counts for the one, half against the other."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,6 +36,14 @@ class Majority(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn
     def predict_proba(self, features: Any) -> Floats:
         """Return the shares for each row, shape (n, k)."""
         return np.tile(self.shares_, (features.shape[0], 1))
+
+    def contributions(self, features: Any) -> Contributions:  # noqa: ARG002  (no feature counts)
+        """Return that no feature counts."""
+        return Contributions(NOTHING, np.zeros((0, 1)), np.zeros(1), np.zeros(1))
+
+    def from_margins(self, margins: Floats) -> Floats:
+        """Return the shares for each row, shape (n, k)."""
+        return np.tile(self.shares_, (len(margins), 1))
 
 
 class Linear(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
@@ -75,6 +88,31 @@ class Linear(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn h
         assert self.model_ is not None  # noqa: S101  (there is one when two cohorts are present)
         found = self.model_.coef_
         return np.asarray(np.vstack([-found[0], found[0]]) if len(found) == 1 else found)
+
+    def contributions(self, features: Any) -> Contributions:
+        """Return coefficient times value of one row's features, shape (1, f), for the cohorts `present_`."""
+        if self.model_ is None:
+            return Contributions(NOTHING, np.zeros((0, 1)), np.zeros(1), np.zeros(1))
+        row = np.asarray(features.toarray() if hasattr(features, "toarray") else features, dtype=np.float64)[0]
+        coefficients, base = self.coefficients(), self.model_.intercept_
+        if len(base) == 1:
+            coefficients, base = coefficients / 2, base * HALVES
+        margins = self.margins(features)[0]
+        return Contributions(LOG_ODDS, (coefficients * row).T, base, margins, tuple(self.present_.tolist()))
+
+    def margins(self, features: Any) -> Floats:
+        """Return the margins of the cohorts `present_`, shape (n, present), whose softmax are the probabilities."""
+        assert self.model_ is not None  # noqa: S101  (there is one when two cohorts are present)
+        found = self.model_.decision_function(features)
+        return np.asarray(found[:, None] * HALVES if found.ndim == 1 else found)
+
+    def from_margins(self, margins: Floats) -> Floats:
+        """Return the probabilities that margins stand for, shape (n, k)."""
+        if self.model_ is None:
+            return np.tile(self.prior_, (len(margins), 1))
+        found = np.zeros((len(margins), len(self.prior_)))
+        found[:, self.present_] = softmax(margins, axis=1)
+        return unbalanced(found, self.prior_, self.balance)
 
 
 class Trees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
@@ -130,6 +168,37 @@ class Trees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn ha
         self.booster_.set_param({"device": compute_device(self.device)})
         found = self.booster_.predict(xgboost.DMatrix(features)).astype(np.float64)
         return unbalanced(found.reshape(-1, len(self.prior_)), self.prior_, self.balance)
+
+    def contributions(self, features: Any) -> Contributions:
+        """Return the SHAP values of one row's features, shape (1, f), for every cohort."""
+        values, margins = shap_values(self.booster_, features), tree_margins(self.booster_, features)[0]
+        return Contributions(LOG_ODDS, values[:-1], values[-1], margins, tuple(range(len(self.prior_))))
+
+    def margins(self, features: Any) -> Floats:
+        """Return the margins of the cohorts, shape (n, k), whose softmax are the probabilities."""
+        return tree_margins(self.booster_, features)
+
+    def from_margins(self, margins: Floats) -> Floats:
+        """Return the probabilities that margins stand for, shape (n, k)."""
+        return unbalanced(softmax(margins, axis=1), self.prior_, self.balance)
+
+
+def shap_values(booster: Any, features: Any) -> Floats:
+    """Return the SHAP values of one row, the base last, shape (f + 1, m)."""
+    import xgboost
+
+    booster.set_param({"device": "cpu"})  # one row
+    found = booster.predict(xgboost.DMatrix(features), pred_contribs=True, strict_shape=True)
+    return np.asarray(found[0].T, dtype=np.float64)
+
+
+def tree_margins(booster: Any, features: Any) -> Floats:
+    """Return what trees sum to, shape (n, m)."""
+    import xgboost
+
+    booster.set_param({"device": "cpu"})
+    found = booster.predict(xgboost.DMatrix(features), output_margin=True, strict_shape=True)
+    return np.asarray(found, dtype=np.float64)
 
 
 def tree_params(model: Any) -> dict[str, Any]:

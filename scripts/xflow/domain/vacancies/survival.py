@@ -8,8 +8,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, ndtr
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from xflow.domain.contributions import LOG_DAYS, Contributions
 from xflow.domain.global_xgb import compute_device
-from xflow.domain.vacancies.classifiers import tree_params
+from xflow.domain.vacancies.classifiers import shap_values, tree_margins, tree_params
 from xflow.domain.vacancies.cohorts import Labels
 from xflow.errors import ConfigInvalid
 
@@ -86,7 +87,20 @@ class Survival(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn
 
     def predict_proba(self, features: Any) -> Floats:
         """Return probabilities, shape (n, k)."""
-        error = (np.log(self.boundaries) - self._log_days(self.booster_, features)[:, None]) / self.scale_
+        return self.from_margins(self._log_days(self.booster_, features)[:, None])
+
+    def contributions(self, features: Any) -> Contributions:
+        """Return the SHAP values of one row's features, shape (1, f), for the log of its days."""
+        values = shap_values(self.booster_, features)
+        return Contributions(LOG_DAYS, values[:-1], values[-1], self.margins(features)[0])
+
+    def margins(self, features: Any) -> Floats:
+        """Return the log of days, shape (n, 1)."""
+        return tree_margins(self.booster_, features)
+
+    def from_margins(self, margins: Floats) -> Floats:
+        """Return the probabilities of the log of days, shape (n, 1), as shape (n, k)."""
+        error = (np.log(self.boundaries) - margins) / self.scale_
         below = DISTRIBUTIONS[self.distribution](error)
         ends = np.zeros((len(below), 1)), np.ones((len(below), 1))
         return np.asarray(np.diff(np.hstack([ends[0], below, ends[1]]), axis=1))
