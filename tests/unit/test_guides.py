@@ -1,0 +1,43 @@
+"""The guides: their links lead somewhere, and they name every table that the code makes."""
+
+import re
+
+import pytest
+
+from xflow.settings import REPOSITORY
+
+GUIDES = REPOSITORY / "research" / "guides"
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "research").rglob("*.md"))]
+PAGES += sorted((REPOSITORY / "research" / "examples").glob("*.ipynb"))
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"")
+MADE = re.compile(r"CREATE (?:TABLE|VIEW) (mart\.\S+)")
+
+
+def anchors(text):
+    """Return the anchors that a page's headings have on GitHub and GitLab."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    broken = []
+    for found in (one or other for one, other in LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))):
+        if found.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = found.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        exists = target.exists()
+        if not exists or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            broken.append(found)
+    assert not broken
+
+
+def test_the_mart_guide_has_a_section_for_every_table_and_view():
+    documented = set(
+        re.findall(r"^### `(mart\.[^`]+)`", (GUIDES / "mart.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    scripts = (path.read_text(encoding="utf-8") for path in (REPOSITORY / "scripts" / "xflow" / "sql").glob("*.sql"))
+    made = {name.replace("${pipeline}", "<pipeline>") for script in scripts for name in MADE.findall(script)}
+    assert documented == made | {"mart.<pipeline>_history"}  # its definition is made in Python
