@@ -53,8 +53,10 @@ def plan(features: Json, target: str) -> Json:
 )
 def tune(plan: Json, candidate: str) -> Json:
     """Tune one candidate and score it by the folds."""
-    score = runner(TrainRunner).tune(plan, candidate)
+    score = runner(TrainRunner).tune(plan, candidate, bool(param("force")))
     log.info("%(name)s: %(score).4f over the folds with %(params)s", score)
+    if score["reused_from"]:
+        log.info("reused from run %(reused_from)s, where it took %(seconds).1f s", score)
     return score
 
 
@@ -67,9 +69,9 @@ def select(plan: Json, scores: list[Json]) -> Json:
 
 
 @task(**GPU, execution_timeout=timedelta(hours=4))
-def fit(plan: Json, selection: Json) -> Json:
+def fit(plan: Json, selection: Json, checked: Json) -> Json:
     """Fit the selected model; log it to MLflow with its figures and plots."""
-    fitted = runner(TrainRunner).fit(plan, selection)
+    fitted = runner(TrainRunner).fit(plan, selection, checked)
     log.info("%(model_uri)s: %(metrics)s", fitted)
     return fitted
 
@@ -106,11 +108,11 @@ def promoted(pipeline: AnyPipeline) -> AssetAlias:
 
 
 @task_group(group_id="train", tooltip="Tune the candidates, select and fit the model")
-def train_tasks(pipeline: AnyPipeline, target: str, features: XComArg) -> tuple[XComArg, XComArg]:
+def train_tasks(pipeline: AnyPipeline, target: str, checked: XComArg, features: XComArg) -> tuple[XComArg, XComArg]:
     """Wire the tasks of one target's training; return the plan and the fitted model."""
     planned = plan(features, target)
     scores = tune.partial(plan=planned).expand(candidate=[each.name for each in pipeline.candidates(target)])
-    return planned, fit(planned, select(planned, scores))
+    return planned, fit(planned, select(planned, scores), checked)
 
 
 @task_group(group_id="promote", tooltip="Register the model, judge it, promote it when better")
@@ -132,17 +134,24 @@ def build(pipeline: AnyPipeline) -> None:
         description_md="Tuning trials for each candidate.",
     )
 
+    force = Param(
+        False,
+        type="boolean",
+        title="Force",
+        description_md="Compute features and scores again where input, configuration and code are unchanged.",
+    )
+
     @dag(
         **dag_arguments(pipeline, "train", __doc__),
         schedule=train_schedule(pipeline),
-        params={**params(pipeline, "train"), "trials": trials},
+        params={**params(pipeline, "train"), "trials": trials, "force": force},
     )
     def train() -> None:
-        _, loaded, features = input_tasks(check_contract)
+        checked, loaded, features = input_tasks(check_contract)
         promotions = []
         for target in pipeline.targets:
             of = f"_{target}" if target else ""
-            planned, fitted = train_tasks.override(group_id=f"train{of}")(pipeline, target, features)
+            planned, fitted = train_tasks.override(group_id=f"train{of}")(pipeline, target, checked, features)
             promotions.append(promote_tasks.override(group_id=f"promote{of}")(planned, fitted, loaded))
         close_run.override(outlets=[promoted(pipeline)])(promotions)
 

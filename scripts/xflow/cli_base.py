@@ -26,6 +26,7 @@ InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet objec
 AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
 Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast, of series; default: the pipeline's.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Tuning trials a candidate; default: the pipeline's.")]
+Force = Annotated[bool, typer.Option("--force", help="Compute again what an unchanged training would take over.")]
 RunId = Annotated[str | None, typer.Option(help="Id of the run; repeating one replaces what it wrote.")]
 
 

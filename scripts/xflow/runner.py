@@ -97,10 +97,7 @@ class Runner:
     @cached_property
     def registry(self) -> "MlflowRegistry":
         """The model registry."""
-        from xflow.adapters.mlflow_registry import MlflowRegistry
-
-        s = self.settings
-        return MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password, environment(s.environment))
+        return registry_of(self.settings)
 
     def check_contract(self, input_uri: str | None = None, as_of: str | None = None) -> Json:
         """Check the input against the contract; return a `CheckedInput`."""
@@ -171,6 +168,14 @@ def _explained(error: Exception) -> Exception:
         folder = tempfile.gettempdir()
         return DiskFull(f"{folder}: {error.strerror}. Free space there, or set TMPDIR to another folder.")
     return error
+
+
+def registry_of(settings: Settings) -> "MlflowRegistry":
+    """Return the model registry, as the environment of the settings sees it."""
+    from xflow.adapters.mlflow_registry import MlflowRegistry
+
+    s = settings
+    return MlflowRegistry(s.mlflow_uri, s.mlflow_username, s.mlflow_password, environment(s.environment))
 
 
 def dump(ref: refs.Ref) -> Json:

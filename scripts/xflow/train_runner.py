@@ -1,11 +1,24 @@
 """The steps of a training after its input: from the plan of the folds to the promotion."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from xflow import refs
-from xflow.runner import Json, Runner, dump
+from xflow.runner import Json, Runner, checked_input, dump
+
+if TYPE_CHECKING:
+    from xflow.origin import Origin
 
 
 class TrainRunner(Runner):
     """Runs the steps of one training; see `xflow.runner.Runner`."""
+
+    @cached_property
+    def origin(self) -> "Origin":
+        """Code and machine that the training's figures come from."""
+        from xflow.origin import origin_of
+
+        return origin_of(self.pipeline, self.bundle)
 
     def plan(self, features: Json, horizon: int | None = None, trials: int | None = None, target: str = "") -> Json:
         """Freeze the holdout and lay out the backtest; return a `FoldPlan`."""
@@ -26,8 +39,8 @@ class TrainRunner(Runner):
         """Return the names of the candidates to tune for a target."""
         return [candidate.name for candidate in self.pipeline.candidates(target)]
 
-    def tune(self, plan: Json, candidate: str) -> Json:
-        """Tune and backtest one candidate; return a `CandidateScore`."""
+    def tune(self, plan: Json, candidate: str, force: bool = False) -> Json:
+        """Tune and backtest one candidate, or take its score over; return a `CandidateScore`."""
         from xflow.steps.tune import tune
 
         with self._step(f"tune {candidate}"):
@@ -40,6 +53,8 @@ class TrainRunner(Runner):
                     store=self.store,
                     feature_store=self.features,
                     progress=self.progress,
+                    origin=self.origin,
+                    force=force,
                 )
             )
 
@@ -49,6 +64,8 @@ class TrainRunner(Runner):
 
         with self._step("select"):
             candidates = [refs.CandidateScore.model_validate(score) for score in scores]
+            for source in sorted({score.reused_from for score in candidates} - {""}):
+                self.mart.note_run(self.key, {"reused_from": source})
             return dump(
                 select(
                     self.key,
@@ -62,7 +79,7 @@ class TrainRunner(Runner):
                 )
             )
 
-    def fit(self, plan: Json, selection: Json) -> Json:
+    def fit(self, plan: Json, selection: Json, checked: Json) -> Json:
         """Fit the selected model and log it with its figures; return a `FittedModel`."""
         from xflow.steps.fit import fit
 
@@ -76,6 +93,8 @@ class TrainRunner(Runner):
                     self.code,
                     store=self.store,
                     feature_store=self.features,
+                    checked=checked_input(checked),
+                    origin=self.origin,
                     registry=self.registry,
                 )
             )

@@ -31,6 +31,7 @@ PREDICT = {
     "predict.make_predictions": ["input.check_contract", "input.write_features"],
     "predict.load_predictions": ["input.load_mart", "predict.make_predictions"],
 }
+KINDS = ("monitor", "predict", "train")
 
 Parse = Callable[..., Any]
 
@@ -50,12 +51,12 @@ def predict(parsed: Any) -> Any:
     return parsed["dags"]["tourism_monthly_predict"]
 
 
-def test_every_pipeline_file_gives_a_pair_of_dags_without_import_errors(parsed: Any) -> None:
+def test_every_pipeline_file_gives_its_dags_without_import_errors(parsed: Any) -> None:
     names = [path.stem for path in PIPELINE.parent.glob("*.yaml")]
     assert "tourism_monthly" in names
     assert parsed["errors"] == {}
-    pairs = [f"{name}_{kind}" for name in names for kind in ("train", "predict")]
-    assert sorted(parsed["dags"]) == sorted([*pairs, "vacancies_collect"])
+    made = [f"{name}_{kind}" for name in names for kind in KINDS]
+    assert sorted(parsed["dags"]) == sorted([*made, "vacancies_collect"])
 
 
 def test_every_target_has_tasks_of_its_own_and_one_close_run(parsed: Any) -> None:
@@ -85,7 +86,7 @@ def test_a_collection_delivers_from_the_history(parsed: Any) -> None:
 
 
 def test_only_dag_files_are_read(parsed: Any) -> None:
-    assert parsed["files"] == ["check_pipelines.py", "collect.py", "predict.py", "train.py"]
+    assert parsed["files"] == ["check_pipelines.py", "collect.py", "monitor.py", "predict.py", "train.py"]
 
 
 def test_parsing_is_light(parsed: Any) -> None:
@@ -98,7 +99,7 @@ def test_tasks_and_their_order(train: Any, predict: Any) -> None:
     assert {name: task["upstream"] for name, task in predict["tasks"].items()} == PREDICT
 
 
-@pytest.mark.parametrize("kind", ["train", "predict"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_task_is_documented_limited_and_retried_with_growing_pauses(parsed: Any, kind: str) -> None:
     dag = parsed["dags"][f"tourism_monthly_{kind}"]
     assert dag["doc"].startswith("Monthly forecasts")
@@ -117,7 +118,8 @@ def test_only_tuning_and_fitting_take_the_gpu(train: Any) -> None:
 
 
 def test_train_follows_the_clock_and_predict_what_is_new(train: Any, predict: Any) -> None:
-    assert train["schedule"] == yaml.safe_load(PIPELINE.read_text())["schedule"]
+    assert train["schedule"]["cron"] == yaml.safe_load(PIPELINE.read_text())["schedule"]
+    assert [each["name"] for each in train["schedule"]["assets"]] == ["tourism_monthly_retrain"]
     champion, delivery = predict["schedule"]
     assert (champion["name"], champion["watchers"]) == ("tourism_monthly_champion", [])
     ((trigger, arguments),) = delivery["watchers"]
@@ -126,6 +128,23 @@ def test_train_follows_the_clock_and_predict_what_is_new(train: Any, predict: An
     assert predict["serialized"]["dag"]["timetable"]["__var"]["asset_condition"]["__type"] == "asset_any"
     for dag in (train, predict):
         assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
+
+
+def test_a_monitor_may_ask_every_training(parsed: Any) -> None:
+    for name in ("vacancies", "vacancy_market"):  # which follow collections
+        asked = parsed["dags"][f"{name}_train"]["schedule"]
+        assert [each["name"] for each in asked] == [f"{name}_collected", f"{name}_retrain"]
+        assert parsed["dags"][f"{name}_train"]["serialized"]["dag"]["timetable"]["__var"]["asset_condition"][
+            "__type"
+        ] == ("asset_any")
+    monitor = parsed["dags"]["vacancies_monitor"]
+    assert monitor["schedule"] == "0 7 * * *"
+    assert {name: task["upstream"] for name, task in monitor["tasks"].items()} == {
+        "monitor": [], "request_training": ["monitor"]
+    }  # fmt: skip
+    tasks = {task["__var"]["task_id"]: task["__var"] for task in monitor["serialized"]["dag"]["tasks"]}
+    assert "outlets" not in tasks["monitor"]
+    assert "asset_alias" in str(tasks["request_training"]["outlets"])  # a request alone becomes an event
 
 
 def test_a_promotion_alone_becomes_an_event(parsed: Any) -> None:
@@ -143,12 +162,13 @@ def test_a_promotion_alone_becomes_an_event(parsed: Any) -> None:
         ("as_of", [None, "2026-10-31", "2026-10-31T23:00:00"], ["", "31.10.2026", "yesterday", "2026-10-31T99"]),
         ("horizon", [1, 24], [0, -1, 1.5, "24", None]),
         ("trials", [1, 8], [0, 1001, "8", None]),
+        ("force", [True, False], ["yes", 1, None]),
     ],
 )
 def test_the_form_takes_what_is_right_and_refuses_what_is_not(
     train: Any, predict: Any, field: str, good: list[Any], bad: list[Any]
 ) -> None:
-    for dag in (train, predict) if field != "trials" else (train,):
+    for dag in (train, predict) if field not in {"trials", "force"} else (train,):
         schema = dag["params"][field]
         assert schema["title"]
         assert schema["description_md"]
@@ -163,7 +183,7 @@ def test_the_form_takes_what_is_right_and_refuses_what_is_not(
 def test_the_form_holds_the_pipelines_defaults(train: Any, predict: Any) -> None:
     model = yaml.safe_load(PIPELINE.read_text())["model"]
     common = {"input_uri": None, "as_of": None, "horizon": model["horizon"]}
-    assert train["defaults"] == common | {"trials": model["trials"]}
+    assert train["defaults"] == common | {"trials": model["trials"], "force": False}
     assert predict["defaults"] == common
 
 
@@ -172,7 +192,7 @@ def test_a_second_file_gives_a_second_pair(parse: Parse, tmp_path: Path) -> None
     (tmp_path / "tourism_monthly.yaml").write_text(PIPELINE.read_text())
     (tmp_path / "tourism_again.yaml").write_text(second)
     made = parse(XFLOW_PIPELINES=str(tmp_path))
-    pairs = [f"{name}_{kind}" for name in ("tourism_again", "tourism_monthly") for kind in ("predict", "train")]
+    pairs = [f"{name}_{kind}" for name in ("tourism_again", "tourism_monthly") for kind in KINDS]
     assert made["errors"] == {}
     assert sorted(made["dags"]) == pairs
     assert made["dags"]["tourism_again_train"]["defaults"]["horizon"] == 7
@@ -184,7 +204,7 @@ def test_a_wrong_file_is_an_import_error_and_leaves_the_other_pipelines_alone(pa
     wrong = PIPELINE.read_text().replace("tourism_monthly", "wrong").replace("horizon: 24", "horizon: none")
     (tmp_path / "wrong.yaml").write_text(wrong)
     made = parse(XFLOW_PIPELINES=str(tmp_path))
-    assert sorted(made["dags"]) == ["tourism_monthly_predict", "tourism_monthly_train"]
+    assert sorted(made["dags"]) == [f"tourism_monthly_{kind}" for kind in KINDS]
     (message,) = made["errors"].values()
     assert "wrong.yaml" in message
     assert "model.horizon" in message

@@ -159,6 +159,19 @@ class MemoryFeatures:
         _, _, facts, blocks, _ = self.sets[ref.id]
         return dict(facts), iter(blocks)
 
+    def ready(self, set_id: str) -> FeatureSetRef | None:
+        """Return what a set was written with, or None."""
+        return self.sets[set_id][4] if set_id in self.sets else None
+
+    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+        """Return the newest set of a job with these facts, as new as if written now, or None."""
+        mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: -e[0])
+        found = next((entry for entry in mine if facts.items() <= entry[2].items()), None)
+        if found is None:
+            return None
+        self.sets[found[4].id] = (next(self._written), *found[1:])
+        return found[4]
+
     def purge(self, job: str, keep: int) -> int:
         """Delete all but the `keep` newest sets of a job."""
         mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0])

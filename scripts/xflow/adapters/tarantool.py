@@ -12,6 +12,7 @@ from xflow.errors import FeatureSetMissing, ServiceUnavailable
 from xflow.ports import Block
 from xflow.refs import FeatureSetRef, RunKey
 
+READY = b"ready"
 BATCH_TUPLES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
@@ -67,6 +68,30 @@ class TarantoolFeatures:
             )
         facts = {name.decode(): value.decode() for name, value in found[5].items()}
         return facts, self._verified(ref, facts, generation)
+
+    def ready(self, set_id: str) -> FeatureSetRef | None:
+        """Return what a set was marked ready with, or None."""
+        with self._server.session() as connection:
+            found = self._server.call(connection, "feature_ready", set_id)
+        if found is None:
+            return None
+        return FeatureSetRef(id=set_id, entities=found[6], rows=found[7], checksum=found[8].decode())
+
+    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+        """Return the newest ready set of a job with these facts, as new as if written now; see `FeatureStore`."""
+        with self._server.session(selects=True) as connection:
+            for found in reversed(self._server.select(connection, "feature_set", "job", job)):
+                stored = {name.decode(): value.decode() for name, value in found[5].items()}
+                if found[4] == READY and facts.items() <= stored.items():
+                    ref = FeatureSetRef(
+                        id=found[1].decode(), entities=found[6], rows=found[7], checksum=found[8].decode()
+                    )
+                    # A set that is finished with the content of the ready one of its id only makes that one new.
+                    generation = self._server.call(connection, "feature_begin", ref.id, job, stored)
+                    figures = (ref.entities, ref.rows, ref.checksum)
+                    self._must(connection, "feature_finish", generation, *figures)
+                    return ref
+        return None
 
     def purge(self, job: str, keep: int) -> int:
         """Delete all but the `keep` newest ready sets of a job; return how many sets went."""

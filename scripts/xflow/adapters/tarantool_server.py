@@ -49,8 +49,14 @@ class TarantoolServer:
         return f"TarantoolServer({self.address})"
 
     @contextmanager
-    def session(self) -> Iterator[tarantool.Connection]:
-        """Open a connection of its own: closing it drops what was left unfinished on it."""
+    def session(self, *, selects: bool = False) -> Iterator[tarantool.Connection]:
+        """Open a connection of its own: closing it drops what was left unfinished on it.
+
+        Parameters
+        ----------
+        selects
+            Learn the names of spaces and indexes too, which costs two requests more, so that they can be read.
+        """
         with self._mapped("connect"):
             connection = tarantool.Connection(
                 self._host,
@@ -62,7 +68,7 @@ class TarantoolServer:
                 connection_timeout=CONNECT_SECONDS,
                 reconnect_max_attempts=2,
                 reconnect_delay=0.2,
-                fetch_schema=False,
+                fetch_schema=selects,
             )
         try:
             yield connection
@@ -74,6 +80,11 @@ class TarantoolServer:
         with self._mapped(function):
             answer = connection.call(function, arguments)
             return answer[0] if len(answer) else None
+
+    def select(self, connection: tarantool.Connection, space: str, index: str, key: str) -> list[Any]:
+        """Return the tuples of a space by a key of an index, in the index's order."""
+        with self._mapped(f"select from {space}"):
+            return list(connection.select(space, [key], index=index))
 
     @contextmanager
     def _mapped(self, action: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,7 +12,7 @@ from xflow.domain.verdict import Verdict
 from xflow.errors import ConfigInvalid, ContractViolated, InputMissing
 from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ObjectStore, TableRows
-from xflow.refs import CheckedInput, RunKey
+from xflow.refs import CheckedInput, ObjectRef, RunKey
 from xflow.schema import REJECTED_SCHEMA
 from xflow.steps.input_objects import LocalInput, downloaded, verdict_bytes
 from xflow.steps.kinds import InputKind, input_kind
@@ -19,9 +20,19 @@ from xflow.steps.rejected_rows import describe, rejected_batches
 
 log = logging.getLogger(__name__)
 
+LEARNING = ("train", "reproduce")
+"""Kinds of runs that learn from their input: the contract asks more of it."""
+
 
 def check_contract(
-    key: RunKey, pipeline: AnyPipeline, location: str, as_of: str | None, *, store: ObjectStore, mart: Mart
+    key: RunKey,
+    pipeline: AnyPipeline,
+    location: str,
+    as_of: str | None,
+    *,
+    store: ObjectStore,
+    mart: Mart,
+    objects: Sequence[ObjectRef] | None = None,
 ) -> CheckedInput:
     """Judge every row of an input and keep the verdict beside the run.
 
@@ -32,6 +43,8 @@ def check_contract(
     as_of
         ISO date or time up to which values may be used (inclusive), in UTC; None or empty for the
         newest value of the input.
+    objects
+        The objects to read, whatever else lies at the location; None: those that it holds now.
 
     Raises
     ------
@@ -47,13 +60,13 @@ def check_contract(
     """
     until = parse_as_of(as_of) if as_of else None
     kind = input_kind(pipeline)
-    objects = kind.chosen(store.list(location), until)
-    if not objects:
+    chosen = kind.chosen(store.list(location), until) if objects is None else objects
+    if not chosen:
         raise InputMissing(f"{store.uri(location)}: no delivery was made up to {as_of}. Choose a later as_of.")
-    with downloaded(store, objects, kind.columns) as local:
+    with downloaded(store, chosen, kind.columns) as local:
         if not sum(ref.rows for ref in local.objects):
             raise InputMissing(f"{store.uri(location)}: the parquet holds no rows. Bring an input with rows.")
-        verdict = _judge(kind, key.kind == "train", local, until)
+        verdict = _judge(kind, key.kind in LEARNING, local, until)
         used_until = kind.used_until(until, verdict.newest)
         checked = CheckedInput(
             objects=local.objects,
@@ -64,6 +77,7 @@ def check_contract(
             rejected_by_rule=verdict.rejected,
             entities=verdict.entities,
             as_of=used_until.isoformat() if used_until else "",
+            asked_as_of=as_of or "",
         )
         if _violated(pipeline, checked):
             raise _recorded(kind, key, pipeline, local, verdict.codes, checked, mart)

@@ -38,9 +38,12 @@ def select(
     """
     model, kind = pipeline.model, model_kind(pipeline)
     floor = next(score for score in scores if score.name == model.floor)
-    run_id = registry.open_run(key, _params(pipeline, plan), {**code, "kind": "train"}, plan.target)
+    sources = {score.reused_from for score in scores} | {plan.feature_set.id} - {str(key)}
+    reused = {"reused_from": ", ".join(sorted(sources - {""}))} if any(sources) else {}
+    run_id = registry.open_run(key, _params(pipeline, plan), {**code, **reused, "kind": "train"}, plan.target)
     for score in scores:
-        params = {"kind": score.kind, **score.params}
+        source = {"reused_from": score.reused_from} if score.reused_from else {}
+        params = {"kind": score.kind, **score.params, **source}
         metrics = {f"backtest_{model.metric}": score.score, "tried": score.tried, "seconds": score.seconds}
         registry.log_candidate(run_id, score.name, params, metrics, score.fold_metrics)
     oof = {score.name: kept(store, score.oof) for score in scores}

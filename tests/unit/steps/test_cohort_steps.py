@@ -19,6 +19,7 @@ from xflow.errors import (
     InputMissing,
     ModelIncompatible,
 )
+from xflow.origin import origin_of
 from xflow.refs import RunKey
 from xflow.schema import vacancy_tables
 from xflow.steps import input_objects
@@ -112,7 +113,7 @@ class World:
         return checked, write_features(key, self.config, checked, store=self.store, features=self.features)
 
     def plan(self, target: str, run_id="one"):
-        _, made = self.features_of(RunKey(pipeline="jobs", kind="train", run_id=run_id))
+        self.checked, made = self.features_of(RunKey(pipeline="jobs", kind="train", run_id=run_id))
         self.plans[run_id, target] = plan(self.config, made, None, 1, target=target, feature_store=self.features)
         return self.plans[run_id, target]
 
@@ -123,7 +124,8 @@ class World:
         names = [candidate.name for candidate in self.config.candidates(target)]
         scores = [tune(key, self.config, planned, name, **stores) for name in names]
         chosen = select(key, self.config, planned, scores, {}, registry=self.registry, **stores)
-        fitted = fit(key, self.config, planned, chosen, {}, registry=self.registry, **stores)
+        made_of = {"checked": self.checked, "origin": origin_of(self.config)}
+        fitted = fit(key, self.config, planned, chosen, {}, registry=self.registry, **made_of, **stores)
         version = register(key, self.config, planned, fitted, {}, registry=self.registry)
         return judge_and_promote(self.config, planned, version, feature_store=self.features, registry=self.registry)
 

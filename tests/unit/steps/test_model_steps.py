@@ -13,6 +13,7 @@ from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
 from xflow.adapters.memory_registry import MemoryRegistry
 from xflow.domain.panel import period_starts
 from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, FloorNotBeaten, ModelIncompatible
+from xflow.origin import origin_of
 from xflow.pipeline import Pipeline
 from xflow.ports import SeriesBlock
 from xflow.refs import CheckedInput, ObjectRef, RunKey
@@ -66,6 +67,8 @@ CHECKED = CheckedInput(
     rows_in=1, rows_accepted=1, rows_rejected=0, entities=SERIES, as_of="2024-01-01T00:00:00",
 )  # fmt: skip
 
+MADE_OF = {"checked": CHECKED, "origin": origin_of(pipeline())}
+
 
 @pytest.fixture
 def world():
@@ -83,7 +86,7 @@ def train(world, config, run_id="one"):
     stores = {"store": world.store, "feature_store": world.features}
     scores = [tune(run, config, planned, c.name, **stores) for c in config.model.candidates]
     chosen = select(run, config, planned, scores, CODE, registry=world.registry, **stores)
-    fitted = fit(run, config, planned, chosen, CODE, registry=world.registry, **stores)
+    fitted = fit(run, config, planned, chosen, CODE, registry=world.registry, **MADE_OF, **stores)
     version = register(run, config, planned, fitted, CODE, registry=world.registry)
     judged = judge_and_promote(config, planned, version, feature_store=world.features, registry=world.registry)
     close_run(run, [judged], mart=world.mart)

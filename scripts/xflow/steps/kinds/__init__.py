@@ -69,6 +69,9 @@ class InputKind(Protocol):
     def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
         """Return the run's as_of, `until` being the one asked for and `newest` the newest time of the input."""
 
+    def known_at(self, moment: datetime) -> datetime:
+        """Return the as_of of a run at a past moment: the newest time whose values were known by then."""
+
     def checker(self, train: bool, until: datetime | None) -> Checker:
         """Return what judges the rows by the pipeline's contract, `until` being the run's as_of."""
 
@@ -84,12 +87,13 @@ class InputKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted model with all that is logged beside it."""
+    """A fitted model with all that is logged beside it; `holdout` is what it predicts for the holdout."""
 
     model: "AnyModel"
     metrics: dict[str, float]
     figures: dict[str, Any]
     example: Any
+    holdout: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,9 @@ class ModelKind(Protocol):
 
     def fit(self, data: Any, plan: FoldPlan, selection: Selection, oof: Mapping[str, np.ndarray]) -> Fitted:
         """Fit the members on everything before the holdout, and score them on it."""
+
+    def holdout(self, model: Any, data: Any) -> pa.Table:
+        """Return what a model predicts for the holdout, as `Fitted.holdout`."""
 
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
         """Return in a line what was fitted on what."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from xflow.columns import ROW_ID, VACANCY_ID
 from xflow.domain.tuning import TuneResult
@@ -20,6 +21,7 @@ from xflow.ports import FeatureStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.cohort_data import CohortData, CohortTarget, identities, read_frame
+from xflow.steps.kinds.holdout import cohort_holdout
 from xflow.vacancy_pipeline import CohortCandidate, VacancyPipeline
 
 VACANCIES_A_CHUNK = 4_096
@@ -128,7 +130,12 @@ class CohortModels:
         found["holdout_vacancies"] = float(data.holdout_labels.judged.sum())
         example = data.frame[[*self._model.texts, *self._model.categories]].head(EXAMPLE_ROWS)
         model = replace(model, learned=frozenset(identities(data.frame).ravel().tolist()))
-        return Fitted(model, found, figures.figures(model, data.holdout, made, data.holdout_labels), example)
+        pictures = figures.figures(model, data.holdout, made, data.holdout_labels)
+        return Fitted(model, found, pictures, example, cohort_holdout(data.holdout, model.cohorts, made))
+
+    def holdout(self, model: CohortModel, data: CohortData) -> pa.Table:
+        """Return a model's probabilities for the holdout, a row a vacancy."""
+        return cohort_holdout(data.holdout, model.cohorts, model.probabilities(data.holdout))
 
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
         """Return the members, the target and what it was made from."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from xflow.domain import ensemble, figures, tuning
 from xflow.domain.backtest import Folds, plan_folds
@@ -20,6 +21,7 @@ from xflow.ports import FeatureStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.schema import bound_names
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
+from xflow.steps.kinds.holdout import series_holdout
 from xflow.steps.kinds.read_panel import read_panel
 
 METRICS = ("mase", "smape", "mae", "rmse")
@@ -152,7 +154,13 @@ class SeriesModels:
             self._figures(data, made, naive, selection),
             # A few short histories in the long form that the logged model takes.
             data.history.select(np.arange(min(EXAMPLE_SERIES, data.history.n_series))).tail(36).to_frame(),
+            series_holdout(data.history, made, model.levels),
         )
+
+    def holdout(self, model: Forecaster, data: PanelData) -> pa.Table:
+        """Return a model's forecasts of the holdout, a row a series and step."""
+        made = model.forecast(data.history, data.actual.shape[1])
+        return series_holdout(data.history, made, tuple(model.levels))
 
     def description(self, plan: FoldPlan, fitted: FittedModel) -> str:
         """Return the members, the steps and the number of series."""
