@@ -186,8 +186,8 @@ def load_mart(checked: Json) -> Json:
 
 @task
 def write_features(checked: Json) -> Json:
-    """Write what can be learned from to Tarantool as a feature set, and mark it ready."""
-    features = runner().write_features(checked)
+    """Write what can be learned from to Tarantool as a feature set; an unchanged training takes its last one over."""
+    features = runner().write_features(checked, bool(param("force")))
     log.info("feature set %(id)s: %(entities)d series or vacancies, %(rows)d values or rows", features)
     return features
 

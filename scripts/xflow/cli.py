@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from xflow import pipeline as pipelines
-from xflow.cli_base import AsOf, Horizon, InputUri, Name, RunId, Steps, Trials, reported, run_of
+from xflow.cli_base import AsOf, Force, Horizon, InputUri, Name, RunId, Steps, Trials, console, reported, run_of
+from xflow.cli_reproduce import reproduce
 from xflow.predict_runner import PredictRunner
 from xflow.runner import Json, Runner
 from xflow.settings import pipelines_folder
@@ -18,6 +19,7 @@ from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 LOG_WIDTH = 110  # where there is no terminal
+app.command()(reproduce)
 
 
 @app.command()
@@ -28,14 +30,17 @@ def train(
     horizon: Horizon = None,
     trials: Trials = None,
     run_id: RunId = None,
+    force: Force = False,
 ) -> None:
     """Tune, train, register and judge the models of one pipeline."""
     with reported(), Steps(TrainRunner(*run_of(name, "train", run_id))) as steps:
         run = steps.runner
         checked = steps.call("check contract", run.check_contract, input_uri, as_of)
         steps.call("load mart", run.load_mart, checked)
-        features = steps.call("write features", run.write_features, checked)
-        trained = [_train_target(steps, target, features, horizon, trials) for target in run.pipeline.targets]
+        features = steps.call("write features", run.write_features, checked, force)
+        _say_reused("feature set", {features["id"]} - {str(run.key)})
+        asked = (horizon, trials, force)
+        trained = [_train_target(steps, target, checked, features, *asked) for target in run.pipeline.targets]
         steps.call("close the run", run.close, [promotion for _, promotion in trained])
     _print_rows(checked)
     for selection, promotion in trained:
@@ -137,16 +142,29 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
 
 
 def _train_target(
-    steps: Steps[TrainRunner], target: str, features: Json, horizon: int | None, trials: int | None
+    steps: Steps[TrainRunner],
+    target: str,
+    checked: Json,
+    features: Json,
+    horizon: int | None,
+    trials: int | None,
+    force: bool,
 ) -> tuple[Json, Json]:
     """Train the model of one target; return what was selected and what was decided."""
     run, of = steps.runner, f" {target}" if target else ""
     plan = steps.call(f"plan folds{of}", run.plan, features, horizon, trials, target)
-    scores = [steps.call(f"tune {name}{of}", run.tune, plan, name) for name in run.candidates(target)]
+    scores = [steps.call(f"tune {name}{of}", run.tune, plan, name, force) for name in run.candidates(target)]
+    for score in scores:
+        _say_reused(f"score of {score['name']}{of}", {score["reused_from"]} - {""})
     selection = steps.call(f"select{of}", run.select, plan, scores)
-    fitted = steps.call(f"fit{of}", run.fit, plan, selection)
+    fitted = steps.call(f"fit{of}", run.fit, plan, selection, checked)
     version = steps.call(f"register{of}", run.register, plan, fitted)
     return selection, steps.call(f"judge and promote{of}", run.promote, plan, version)
+
+
+def _say_reused(what: str, sources: set[str]) -> None:
+    for source in sources:
+        console.print(f"{what} reused from run {source}: nothing that it depends on has changed", highlight=False)
 
 
 def _print_rows(checked: Json) -> None:
