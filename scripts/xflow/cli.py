@@ -10,6 +10,7 @@ from rich.table import Table
 
 from xflow import pipeline as pipelines
 from xflow.cli_base import AsOf, Force, Horizon, InputUri, Name, RunId, Steps, Trials, console, reported, run_of
+from xflow.cli_monitor import monitor
 from xflow.cli_reproduce import reproduce
 from xflow.predict_runner import PredictRunner
 from xflow.runner import Json, Runner
@@ -19,6 +20,8 @@ from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 LOG_WIDTH = 110  # where there is no terminal
+
+app.command()(monitor)
 app.command()(reproduce)
 
 

@@ -45,10 +45,17 @@ def task(each: Any) -> dict[str, Any]:
     }
 
 
+def schedule(each: Any) -> Any:
+    """Return a cron expression, a list of assets, or both."""
+    if hasattr(each, "timetable"):
+        return {"cron": each.timetable.expression, "assets": schedule(each.asset_condition)}
+    assets = getattr(each, "objects", [each] if hasattr(each, "watchers") else None)
+    return [asset(one) for one in assets] if assets else each
+
+
 def dag(each: Any) -> dict[str, Any]:
-    assets = each.schedule.objects if hasattr(each.schedule, "objects") else None
     return {
-        "schedule": [asset(one) for one in assets] if assets else each.schedule,
+        "schedule": schedule(each.schedule),
         "doc": each.doc_md,
         "tags": sorted(each.tags),
         "catchup": each.catchup,

@@ -1,0 +1,100 @@
+"""What the ledger and the registry know of the models that predicted, and of their trainings."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from xflow.domain.monitoring import Evidence
+from xflow.errors import ModelMissing
+from xflow.monitor_ports import RealisedMart, Training
+from xflow.pipeline import AnyPipeline
+from xflow.ports import ModelRegistry
+from xflow.refs import RunKey
+
+ASKS = "asks_for_retraining"
+"""In the ledger's metrics of a monitor run: 1 when it asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A version's figures on its holdout, and the parameters that it was logged with."""
+
+    figures: Mapping[str, float]
+    params: Mapping[str, str]
+
+    def holdout(self, metric: str) -> float:
+        """Return a figure of the holdout, NaN when it is not known."""
+        return self.figures.get(f"holdout_{metric}", math.nan)
+
+    def floor(self, metric: str) -> float:
+        """Return a figure of the floor, NaN when it is not known."""
+        return self.figures.get(f"holdout_{metric}_floor", math.nan)
+
+
+UNKNOWN = Reference({}, {})
+
+
+class References:
+    """What the registry knows of the versions that predicted; each is asked for once."""
+
+    def __init__(self, pipeline: AnyPipeline, registry: ModelRegistry) -> None:
+        self._pipeline, self._registry = pipeline, registry
+        self._known: dict[tuple[str, str], Reference] = {}
+
+    def of(self, target: str, version: str) -> Reference:
+        """Return the reference of a version; an empty one when the registry has lost it."""
+        if (target, version) not in self._known:
+            self._known[target, version] = self._read(target, version)
+        return self._known[target, version]
+
+    def _read(self, target: str, version: str) -> Reference:
+        try:
+            found = self._registry.version(self._pipeline.model_name(target), version)
+            facts = self._registry.facts(found.mlflow_run_id)
+        except ModelMissing:
+            return UNKNOWN
+        return Reference(facts["metrics"], facts["params"])
+
+
+def trainings_of(ledger: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Training]:
+    """Return the training of every version that ledger rows name, by model name and version."""
+    found: dict[tuple[str, str], Training] = {}
+    for run in ledger:
+        names, versions = (str(run[column] or "").split(", ") for column in ("model_name", "model_version"))
+        if run["as_of"] and len(names) == len(versions):
+            training = Training(run["run_key"], datetime.fromisoformat(run["as_of"]))
+            found |= {pair: training for pair in zip(names, versions, strict=True) if all(pair)}
+    return found
+
+
+def evidence_of(key: RunKey, realised: RealisedMart, trainings: Sequence[Mapping[str, Any]]) -> Evidence:
+    """Return what the ledger knows: the last training, the last request for one, and the last drift.
+
+    What a request stood on is no news once a training has followed it, even one that knew no newer values. A training
+    that failed is asked for again.
+
+    Parameters
+    ----------
+    key
+        The run that asks: its own earlier attempt is no request.
+    trainings
+        Ledger rows of trainings, the newest first.
+    """
+    known = [run["as_of"] for run in trainings if run["state"] == "success" and run["as_of"]][:1]
+    drifts = [run["drift"] for run in realised.ledger("predict") if run["drift"]]
+    requests = [run for run in realised.ledger("monitor") if run["run_key"] != str(key) and _asked(run["metrics"])]
+    pending = False
+    if requests:
+        followed = {run["state"] for run in trainings if run["started_at"] > requests[0]["started_at"]}
+        pending = not followed & {"success", "failed"}
+        if "success" in followed:
+            known.append(requests[0]["as_of"])
+    times = [datetime.fromisoformat(each) for each in known]
+    return Evidence(max(times, default=None), drifts[0] if drifts else "", pending)
+
+
+def _asked(metrics: str | None) -> bool:
+    return bool(json.loads(metrics or "{}").get(ASKS))
