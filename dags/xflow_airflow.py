@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import (
     Asset,
+    AssetAny,
+    AssetOrTimeSchedule,
     AssetWatcher,
+    CronTriggerTimetable,
     Param,
     XComArg,
     get_current_context,
@@ -27,6 +30,7 @@ from xflow.errors import ConfigInvalid
 from xflow.pipeline import AnyPipeline, Pipeline, load
 from xflow.refs import RunKey
 from xflow.settings import pipelines_folder
+from xflow_alerts import failure_callback, success_callback
 from xflow_retries import RETRIES
 
 if TYPE_CHECKING:
@@ -78,16 +82,22 @@ def dag_arguments(pipeline: AnyPipeline, kind: Kind, doc: str) -> dict[str, Any]
         "dag_id": f"{pipeline.name}_{kind}",
         "description": pipeline.description,
         "doc_md": f"{pipeline.description}\n\n{doc}",
-        "default_args": TASK_DEFAULTS,
+        "default_args": {**TASK_DEFAULTS, "on_failure_callback": failure_callback(pipeline)},
+        "on_success_callback": success_callback(pipeline),
         "tags": ["xflow", kind, *pipeline.tags],
         "catchup": False,
         "max_active_runs": 1,
     }
 
 
-def train_schedule(pipeline: AnyPipeline) -> str | Asset | None:
-    """Return when a pipeline trains: by its cron expression, or after every collection."""
-    return collected_asset(pipeline.name) if pipeline.schedule == COLLECTED else pipeline.schedule
+def train_schedule(pipeline: AnyPipeline) -> Asset | AssetAny | AssetOrTimeSchedule:
+    """Return when a pipeline trains: by its cron expression or after every collection, and when it is asked to."""
+    asked = retrain_asset(pipeline)
+    if pipeline.schedule is None:
+        return asked
+    if pipeline.schedule == COLLECTED:
+        return AssetAny(collected_asset(pipeline.name), asked)
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(pipeline.schedule, timezone="UTC"), assets=asked)
 
 
 def params(pipeline: AnyPipeline, kind: Kind) -> dict[str, Param]:
@@ -101,16 +111,20 @@ def params(pipeline: AnyPipeline, kind: Kind) -> dict[str, Param]:
             title="Input URI",
             description_md=f"s3:// URI of a parquet object, or of a prefix ending in /. Empty: {usual}",
         ),
-        "as_of": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$",
-            title="As of",
-            description_md="Newest timestamp that may be used, as 2026-10-31 or 2026-10-31T23:00:00. "
-            "Empty: the newest of the input.",
-        ),
+        "as_of": as_of_param("Newest timestamp that may be used. Empty: the newest of the input."),
     }
     return shared | ({"horizon": _horizon(pipeline)} if isinstance(pipeline, Pipeline) else {})
+
+
+def as_of_param(meaning: str) -> Param:
+    """Return the field of the trigger form for a time."""
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$",
+        title="As of",
+        description_md=f"As 2026-10-31 or 2026-10-31T23:00:00. {meaning}",
+    )
 
 
 def _horizon(pipeline: Pipeline) -> Param:
@@ -127,6 +141,11 @@ def _horizon(pipeline: Pipeline) -> Param:
 def champion_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever a champion was promoted."""
     return Asset(name=f"{pipeline.name}_champion", uri=f"xflow://{pipeline.name}/champion", group="xflow")
+
+
+def retrain_asset(pipeline: AnyPipeline) -> Asset:
+    """Return the asset that has an event whenever realised figures, or drift, ask for a training."""
+    return Asset(name=f"{pipeline.name}_retrain", uri=f"xflow://{pipeline.name}/retrain", group="xflow")
 
 
 def collected_asset(name: str) -> Asset:

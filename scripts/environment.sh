@@ -27,7 +27,7 @@ XFLOW_REDIS_PASSWORD"
 
 # What a person may set; everything else in the file is made by start.sh. Compose reads its own three from the file.
 readonly CHOICES="XFLOW_S3_BUCKET MLFLOW_TRACKING_USERNAME MLFLOW_ADMIN_USERNAME AIRFLOW_USERNAME
-XFLOW_TARANTOOL_MEMORY XFLOW_WORKERS COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES"
+XFLOW_TARANTOOL_MEMORY XFLOW_WORKERS XFLOW_ALERTS COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES"
 
 readonly ADDRESSES="XFLOW_S3_ENDPOINT XFLOW_GREENPLUM_DSN XFLOW_READER_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI
 AIRFLOW_URL"
@@ -125,7 +125,7 @@ project_name() { printf 'xflow-%s' "$(head -c 64 /dev/urandom | base64 -w 0 | tr
 environment_fill() {
   local name
   : "${XFLOW_S3_BUCKET:=xflow}" "${MLFLOW_TRACKING_USERNAME:=xflow}" "${MLFLOW_ADMIN_USERNAME:=admin}"
-  : "${AIRFLOW_USERNAME:=admin}" "${XFLOW_WORKERS:=1}" "${COMPOSE_PROFILES:=}"
+  : "${AIRFLOW_USERNAME:=admin}" "${XFLOW_WORKERS:=1}" "${XFLOW_ALERTS:=}" "${COMPOSE_PROFILES:=}"
   : "${COMPOSE_PROJECT_NAME:=$(project_name)}" "${COMPOSE_FILE:=docker-compose.yml:docker/compose.development.yml}"
   : "${XFLOW_TARANTOOL_MEMORY:=$((2 * 1024 ** 3))}"
   : "${XFLOW_AIRFLOW_FERNET_KEY:=$(head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_')}"

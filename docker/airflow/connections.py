@@ -1,7 +1,8 @@
 """Set the connections and the pool that the DAGs use, through Airflow's REST API.
 
 Reads the addresses and passwords from the environment, as .env.example names them. Running it again
-sets them again, so that moved ports are followed.
+sets them again, so that moved ports are followed. The addresses of alerts go when XFLOW_ALERTS goes, unless a person
+made their connection.
 """
 
 import json
@@ -9,6 +10,10 @@ import os
 from urllib.parse import unquote, urlsplit
 
 from xflow.airflow_rest import AirflowRest, RestError
+
+ALERTS = "xflow_alerts"
+FROM_ENV = "XFLOW_ALERTS of .env"
+"""Description of the connection, by which it is known as ours."""
 
 
 def pools() -> list[dict[str, object]]:
@@ -19,7 +24,10 @@ def pools() -> list[dict[str, object]]:
 
 
 def connections() -> list[dict[str, object]]:
-    """Return the bodies of the four connections, and of hh.ru's where XFLOW_HH_TOKEN is set."""
+    """Return the bodies of the four connections, of hh.ru's where XFLOW_HH_TOKEN is set, and of the alerts' addresses.
+
+    These are tokens, so they are the connection's password, which Airflow encrypts, hides and masks.
+    """
     s3 = {
         "connection_id": "xflow_s3",
         "conn_type": "aws",
@@ -38,6 +46,7 @@ def connections() -> list[dict[str, object]]:
         "schema": urlsplit(os.environ["MLFLOW_TRACKING_URI"]).scheme,
         "login": os.environ["MLFLOW_TRACKING_USERNAME"],
         "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
+        "extra": json.dumps({"page": os.environ.get("MLFLOW_PAGE") or os.environ["MLFLOW_TRACKING_URI"]}),
     }
     token = os.environ.get("XFLOW_HH_TOKEN")
     hh = [{"connection_id": "xflow_hh", "conn_type": "generic", "password": token}] if token else []
@@ -47,7 +56,15 @@ def connections() -> list[dict[str, object]]:
         from_uri("xflow_tarantool", "generic", os.environ["XFLOW_TARANTOOL_URI"]),
         mlflow,
         *hh,
+        *alerts(),
     ]
+
+
+def alerts() -> list[dict[str, object]]:
+    """Return the body of the connection that holds the addresses of alerts, where XFLOW_ALERTS is set."""
+    addresses = os.environ.get("XFLOW_ALERTS")
+    body = {"connection_id": ALERTS, "conn_type": "apprise", "password": addresses, "description": FROM_ENV}
+    return [body] if addresses else []
 
 
 def from_uri(connection_id: str, conn_type: str, uri: str) -> dict[str, object]:
@@ -74,9 +91,23 @@ def put(rest: AirflowRest, collection: str, key: str, body: dict[str, object]) -
         rest.call("POST", f"/{collection}", body)
 
 
+def forget_alerts(rest: AirflowRest) -> None:
+    """Delete the connection that an earlier XFLOW_ALERTS made."""
+    try:
+        found = rest.call("GET", f"/connections/{ALERTS}")
+    except RestError as error:
+        if error.status != 404:
+            raise
+        return
+    if found["description"] == FROM_ENV:
+        rest.call("DELETE", f"/connections/{ALERTS}")
+
+
 if __name__ == "__main__":
     rest = AirflowRest(os.environ["AIRFLOW_URL"], os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"])
     for connection in connections():
         put(rest, "connections", "connection_id", connection)
+    if not alerts():
+        forget_alerts(rest)
     for pool in pools():
         put(rest, "pools", "name", pool)

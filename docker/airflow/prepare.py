@@ -33,9 +33,10 @@ def set_administrator(username: str, password: str) -> None:
 
 def set_connections() -> None:
     """Write the connections and the pool straight into the metadata: no api-server runs yet."""
-    from connections import connections, pools
+    from connections import ALERTS, FROM_ENV, connections, pools
 
     with create_session() as session:
+        session.query(Connection).filter_by(conn_id=ALERTS, description=FROM_ENV).delete()
         for body in connections():
             conn_id = body.pop("connection_id")
             session.query(Connection).filter_by(conn_id=conn_id).delete()
