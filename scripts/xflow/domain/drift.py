@@ -15,6 +15,8 @@ import pandas as pd
 
 from xflow.domain.drift_tests import distance, fisher, holm, outside, top_categories, variation
 
+FEWEST = 10
+"""Values that a check needs on both sides: a handful may be of anything, and holding them back helps nobody."""
 EXAMPLES = 5
 NEVER = 1.0
 
@@ -134,7 +136,7 @@ class Drift:
 def compare(
     reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[Column], p_values: Mapping[str, float]
 ) -> list[Finding]:
-    """Return every check of the columns that both samples have.
+    """Return every check of the columns that both samples have, in `FEWEST` rows at least.
 
     Parameters
     ----------
@@ -148,10 +150,10 @@ def compare(
         if column.name not in reference or column.name not in current:
             continue
         old, new = reference[column.name], current[column.name]
-        if Check.MISSING in column.checks:
+        if min(len(old), len(new)) >= FEWEST and Check.MISSING in column.checks:
             found.append(_missing(column, old, new))
         known, seen = old.dropna(), new.dropna()
-        if known.empty or seen.empty:
+        if min(len(known), len(seen)) < FEWEST:
             continue
         if Check.VALUES in column.checks:
             found.append(_range(column, known, seen) if column.kind == "number" else _categories(column, known, seen))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xflow.columns import SERIES_ID
-from xflow.domain.drift import Check, Column, Finding, Level
+from xflow.domain.drift import FEWEST, Check, Column, Finding, Level
 from xflow.domain.drift_sample import draw
 from xflow.domain.drift_tests import fisher
 from xflow.domain.forecaster import Forecaster
@@ -121,7 +121,7 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def _counted(check: Check, names: list[str], of: int, what: str, most: Level) -> Finding:
     share = len(names) / of if of else 0.0
     detail = f"{len(names)} of {of} series {what}" + (f", as {', '.join(names[:5])}" if names else "")
-    return Finding("series", check, share, 0.0 if names else 1.0, detail, most)
+    return Finding("series", check, share, 0.0 if names and of >= FEWEST else 1.0, detail, most)
 
 
 def _figures(values: np.ndarray, steps: int, seasonality: int) -> tuple[float, ...]:

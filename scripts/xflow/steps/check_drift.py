@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
-from xflow.domain.drift import LEVELS, Drift, Level, Limits, compare, judge
+from xflow.domain.drift import LEVELS, Column, Drift, Level, Limits, compare, judge
 from xflow.errors import DriftStop
 from xflow.pipeline import AnyPipeline
+from xflow.pipeline_base import DriftPolicy
 from xflow.ports import FeatureStore, Mart, ModelRegistry, ObjectStore
 from xflow.refs import CheckedInput, DriftVerdict, FeatureSetRef, ModelVersionRef, RunKey
 from xflow.steps.drift_reference import read_reference
 from xflow.steps.kinds import Champion
-from xflow.steps.kinds.drift_kind import Reference, Sample, drift_kind
+from xflow.steps.kinds.drift_kind import DriftKind, Reference, Sample, drift_kind
 
 NAMED = 5
 
@@ -48,7 +50,8 @@ def check_drift(
     found, pages = {}, {}
     for target, reference in references.items():
         name = f"drift_{target}.html" if len(champions) > 1 else "drift.html"
-        found[target], pages[name] = _examine(pipeline, champions[target], reference, sample)
+        title = f"Drift of {pipeline.name} since {_name(champions[target].version)}"
+        found[target], pages[name] = _examine(pipeline, champions[target], reference, sample, title)
     prefix = f"reports/{pipeline.name}/{key.slug}/"
     reports = tuple(store.put(prefix + name, page).uri for name, page in pages.items())
     run_id = registry.open_run(key, {}, {**code, "kind": key.kind})
@@ -80,24 +83,29 @@ def _references(champions: Mapping[str, Champion], registry: ModelRegistry) -> d
     return found
 
 
-def _examine(pipeline: AnyPipeline, champion: Champion, reference: Reference, sample: Sample) -> tuple[Drift, bytes]:
-    """Return the verdict on a sample as one champion sees it, and the page that shows it."""
-    from xflow.steps.drift_report import run_report, to_html
+def examined(
+    policy: DriftPolicy, kind: DriftKind, model: Any, reference: Reference, sample: Sample
+) -> tuple[Drift, tuple[Column, ...], Any]:
+    """Return the verdict on a sample as one model sees it, the columns compared, and Evidently's report or None."""
+    from xflow.steps.drift_report import run_report
 
-    policy, kind = pipeline.drift, drift_kind(pipeline)
-    columns = [each for each in kind.columns(champion.model) if each.name not in policy.ignore]
-    rows, counted = kind.against(reference, kind.profile(sample, champion.model), sample)
+    columns = tuple(each for each in kind.columns(model) if each.name not in policy.ignore)
+    rows, counted = kind.against(reference, kind.profile(sample, model), sample)
     p_values, report = run_report(reference.frame, rows, columns, policy.alpha)
+    found = compare(reference.frame, rows, columns, p_values)
+    found += [each for each in counted if each.column not in policy.ignore]
     most = Level.WARN if policy.gate == "warn" else Level.STOP
-    drift = judge(
-        [
-            *compare(reference.frame, rows, columns, p_values),
-            *(each for each in counted if each.column not in policy.ignore),
-        ],
-        Limits(policy.alpha, policy.warn, policy.stop, most),
-    )
-    title = f"Drift of {pipeline.name} since {_name(champion.version)}"
-    log.info("%s: %s, %d of its training beside %d now", title, drift.verdict, len(reference.frame), len(rows))
+    return judge(found, Limits(policy.alpha, policy.warn, policy.stop, most)), columns, report
+
+
+def _examine(
+    pipeline: AnyPipeline, champion: Champion, reference: Reference, sample: Sample, title: str
+) -> tuple[Drift, bytes]:
+    """Return the verdict on a sample as one champion sees it, and the page that shows it."""
+    from xflow.steps.drift_report import to_html
+
+    drift, columns, report = examined(pipeline.drift, drift_kind(pipeline), champion.model, reference, sample)
+    log.info("%s: %s, by a sample of %d in training", title, drift.verdict, len(reference.frame))
     return drift, to_html(report, drift, title, columns).encode()
 
 

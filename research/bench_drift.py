@@ -1,0 +1,337 @@
+"""The drift gate on real history: how often it alarms when nothing changed, and what of injected faults it finds.
+
+Nothing changed: a model is trained as of one date, and the same series come back some steps later; the same source is
+split at random, by series or by employers, and one half is held against the other. Every replay goes through the
+functions of the gate's step. Faults are injected into replays that gave no alarm; real drift is another dump.
+"""
+
+import argparse
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import vacancy_dumps
+from bench_accuracy import m4_hourly, monthly
+from xflow.domain.backtest import plan_folds, split
+from xflow.domain.candidate import Setting, build_candidate
+from xflow.domain.drift import Drift, Level
+from xflow.domain.drift_series import window
+from xflow.domain.drift_vacancies import sample as drawn
+from xflow.domain.forecaster import Forecaster, fit_intervals
+from xflow.domain.panel import Panel
+from xflow.domain.vacancies import candidates, splits
+from xflow.domain.vacancies.model import CohortModel, fit_model
+from xflow.pipeline_base import DriftPolicy
+from xflow.steps.check_drift import examined
+from xflow.steps.kinds.cohort_data import identities
+from xflow.steps.kinds.cohort_drift import CohortDrift
+from xflow.steps.kinds.drift_kind import Reference, Sample
+from xflow.steps.kinds.series_drift import SeriesDrift
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("XFLOW_DATA") or REPOSITORY.parent / "shared" / "data")
+POLICY = DriftPolicy()
+SERIES, VACANCIES = SeriesDrift(), CohortDrift()
+TEXTS, FIELDS = ("responsibility",), ("area_id", "experience_id", "employment_id", "schedule_id")
+
+
+class Tally:
+    """Replays and the alarms among them."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.replays, self.levels = name, 0, Counter()
+        self.columns: Counter[str] = Counter()
+        self.largest: dict[str, float] = {}
+
+    def add(self, drift: Drift) -> None:
+        """Count one replay."""
+        self.replays += 1
+        self.levels[drift.verdict] += 1
+        self.columns.update({f"{each.column} ({each.check})" for each in drift.drifted})
+        for each in drift.findings:
+            if each.adjusted < POLICY.alpha:
+                self.largest[each.column] = max(self.largest.get(each.column, 0.0), each.share)
+
+    def row(self) -> str:
+        """Return a line of the table."""
+        alarms = self.levels[Level.WARN] + self.levels[Level.STOP]
+        which = ", ".join(f"{name} {count}" for name, count in self.columns.most_common(4))
+        close = ", ".join(
+            f"{name} {share:.0%}" for name, share in sorted(self.largest.items(), key=lambda e: -e[1])[:3]
+        )
+        rate = f"{alarms / max(self.replays, 1):.1%}"
+        return f"| {self.name} | {self.replays} | {alarms} | {self.levels[Level.STOP]} | {rate} | {which} | {close} |"
+
+
+def fitted(history: Panel, seasonality: int, horizon: int, params: dict[str, object]) -> Forecaster:
+    """Fit the global model with fixed parameters, and intervals by one fold of the seasonal naive."""
+    setting = Setting(seasonality, horizon)
+    folds = plan_folds(history.lengths, horizon, 1, 2 * seasonality + 1)
+    naive = build_candidate("seasonal_naive", {}, setting)
+    before, _ = split(history, folds.folds[0], horizon)
+    oof = np.full((1, history.n_series, horizon), np.nan)
+    oof[0, folds.folds[0].members] = naive.fit(before).forecast(before, horizon)
+    intervals = fit_intervals(history, folds, oof, (0.8, 0.95), seasonality)
+    members = {"global_xgb": (1.0, build_candidate("global_xgb", params, setting))}
+    return Forecaster.fit(history, members, intervals, seasonality, horizon)
+
+
+def judged(model: Forecaster, reference: Reference, current: Panel, policy: DriftPolicy = POLICY) -> Drift:
+    """Return the gate's verdict on a panel."""
+    return examined(policy, SERIES, model, reference, SERIES.drawn(current, policy.sample))[0]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Series to replay.
+
+    `dates` are how many of the last values are not yet known at each training, `later` the steps that pass until a
+    prediction, `params` those of the global model.
+    """
+
+    name: str
+    panel: Panel
+    seasonality: int
+    horizon: int
+    dates: tuple[int, ...]
+    later: tuple[int, ...]
+    params: dict[str, object]
+
+
+def sources() -> Iterator[Source]:
+    """Yield the sources of series."""
+    cheap = {"rows": 50_000, "trees": 60, "depth": 5}
+    for dataset, horizon, dates in (("Tourism", 24, (72, 60, 48, 36, 24)), ("M3", 18, (30, 24, 18))):
+        history, actual = monthly(dataset)
+        whole = [np.concatenate([history.series(i), actual[i]]) for i in range(history.n_series)]
+        panel = Panel.from_series("M", list(history.ids), history.ends + actual.shape[1], whole)
+        later = tuple(k for k in (0, 1, 2, 3, 6, 9, 12, 18, 24) if k <= horizon)
+        yield Source(f"{dataset} monthly", panel, 12, horizon, dates, later, cheap | {"calendar": False})
+    folder = DATA / "series" / "m4_hourly"
+    if folder.exists():
+        history, actual = m4_hourly(folder)
+        whole = [np.concatenate([history.series(i), actual[i]]) for i in range(history.n_series)]
+        panel = Panel.from_series("h", list(history.ids), history.ends + actual.shape[1], whole)
+        yield Source("M4 hourly", panel, 24, 48, (240, 192, 144, 96, 48), (0, 1, 6, 12, 24, 36, 48), cheap)
+    daily = DATA / "series" / "ltsf" / "exchange_rate.csv"
+    if daily.exists():
+        yield Source(
+            "Exchange rates, daily", _wide(daily), 7, 14, (1500, 1000, 500, 250), (0, 1, 7, 14, 60, 250), cheap
+        )
+
+
+def _wide(path: Path) -> Panel:
+    frame = pd.read_csv(path).select_dtypes("number")
+    return Panel.from_series("D", list(frame.columns), [20_000] * frame.shape[1], [frame[c].to_numpy() for c in frame])
+
+
+def known(source: Source, drop: int) -> Panel:
+    """Return what was known before the last `drop` values, of series that are long enough at every date."""
+    longest, needed = max(source.dates), 3 * source.horizon + 2 * source.seasonality + 1
+    long = source.panel.lengths >= longest + needed
+    return source.panel.select(np.flatnonzero(long)).head(drop)
+
+
+def replay_series(source: Source, splits_: int, tallies: list[Tally]) -> tuple[Forecaster, Reference, Panel]:
+    """Replay one source; return the last training and the panel of its last date."""
+    later, halves = Tally(f"{source.name}: the same series later"), Tally(f"{source.name}: other series of the source")
+    rng = np.random.default_rng(0)
+    for drop in source.dates:
+        training = known(source, drop)
+        model = fitted(training.head(source.horizon), source.seasonality, source.horizon, source.params)
+        reference = SERIES.profile(SERIES.drawn(training, POLICY.sample), model)
+        for steps in source.later:
+            if steps <= drop:
+                later.add(judged(model, reference, known(source, drop - steps)))
+        for _ in range(splits_ // len(source.dates)):
+            order = rng.permutation(training.n_series)
+            first, second = (training.select(np.sort(part)) for part in np.array_split(order, 2))
+            one = SERIES.profile(SERIES.drawn(first, POLICY.sample), model)
+            halves.add(judged(model, one, second, POLICY.model_copy(update={"ignore": ("series", "moved")})))
+    tallies += [later, halves]
+    return model, reference, training
+
+
+def series_faults(source: Source) -> dict[str, Callable[[Panel], Panel]]:
+    """Return what may go wrong with series."""
+    rng, last = np.random.default_rng(1), window(source.seasonality, source.horizon)
+
+    def each(change: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[Panel], Panel]:
+        def apply(panel: Panel) -> Panel:
+            values = [change(panel.series(i).copy(), i) for i in range(panel.n_series)]
+            return Panel.from_series(panel.freq, list(panel.ids), panel.ends, values)
+
+        return apply
+
+    def tail(values: np.ndarray, steps: int, made: np.ndarray | float) -> np.ndarray:
+        values[-steps:] = made
+        return values
+
+    def renamed(panel: Panel) -> Panel:
+        ids = np.array([f"new {name}" if i % 10 < 7 else name for i, name in enumerate(panel.ids)], dtype=object)
+        return replace(panel, ids=ids)
+
+    return {
+        "all values x 1000": each(lambda v, _: v * 1000),
+        "x 1000 in a third of the series": each(lambda v, i: v * 1000 if i % 3 == 0 else v),
+        "x 1000 in the last season alone": each(
+            lambda v, _: tail(v, source.seasonality, v[-source.seasonality :] * 1e3)
+        ),
+        "last season is zeros": each(lambda v, _: tail(v, source.seasonality, 0.0)),
+        "a third of all values are zeros": each(lambda v, _: np.where(rng.random(len(v)) < 0.33, 0.0, v)),
+        "stuck at one value for the last seasons": each(lambda v, _: tail(v, last, v[-last])),
+        "values shuffled within each series": each(lambda v, _: rng.permutation(v)),
+        "names of series shuffled": lambda panel: replace(panel, ids=rng.permutation(panel.ids)),
+        "last seasons 40 % lower": each(lambda v, _: tail(v, last, v[-last:] * 0.6)),
+        "last seasons 15 % lower": each(lambda v, _: tail(v, last, v[-last:] * 0.85)),
+        "only the last two seasons delivered": lambda panel: panel.tail(2 * source.seasonality),
+        "90 % of the series gone": lambda panel: panel.select(np.arange(0, panel.n_series, 10)),
+        "70 % of the series renamed": renamed,
+        "half of the series stopped two years ago": lambda panel: panel.head(
+            np.where(np.arange(panel.n_series) % 2, 2 * last, 0)
+        ),
+    }
+
+
+def cohort_model(frame: pd.DataFrame, text: tuple[str, ...], fields: tuple[str, ...]) -> CohortModel:
+    """Fit the logistic candidate as it comes, calibrated out of fold."""
+    labels = vacancy_dumps.net_salary(frame)
+    setting = candidates.Setting(text, fields, (), 0, "cpu")
+    folds = splits.folds(vacancy_dumps.group(frame), labels.codes, 2, 0)
+    oof = np.zeros(labels.feasible.shape)
+    for train, test in folds:
+        made = candidates.build("logistic", {}, setting).fit(frame.iloc[train], labels.take(train))
+        oof[test] = made.probabilities(frame.iloc[test])
+    model = fit_model(
+        {"logistic": (1.0, candidates.build("logistic", {}, setting))},
+        {"logistic": oof},
+        frame=frame, labels=labels, target="salary", boundaries=(), measure="", texts=text, categories=fields,
+    )  # fmt: skip
+    return replace(model, learned=frozenset(identities(frame).ravel().tolist()))
+
+
+def halves(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split a frame at random, whole employers and near-duplicates at a time."""
+    groups = vacancy_dumps.group(frame)
+    first = rng.random(groups.max() + 1)[groups] < 0.5
+    return frame[first].reset_index(drop=True), frame[~first].reset_index(drop=True)
+
+
+def described(frame: pd.DataFrame, model: CohortModel) -> Reference:
+    """Return the profile of a frame."""
+    return VACANCIES.profile(Sample(drawn(frame, POLICY.sample)), model)
+
+
+def seen(model: CohortModel, reference: Reference, current: pd.DataFrame) -> Drift:
+    """Return the gate's verdict on a frame."""
+    return examined(POLICY, VACANCIES, model, reference, Sample(drawn(current, POLICY.sample)))[0]
+
+
+def vacancy_faults(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return what may go wrong with vacancies."""
+    rng = np.random.default_rng(2)
+    n, text, lemmas = len(frame), frame["responsibility"], frame["responsibility_lemmas"]
+    some = pd.Series(rng.random(n) < 0.5, index=frame.index)
+    garbled = text.map(lambda each: each.encode("utf-8").decode("latin-1"))
+    swapped = {"responsibility": frame["requirement"], "responsibility_lemmas": frame["requirement_lemmas"]}
+    return {
+        "salaries in thousands": frame.assign(salary_net=frame["salary_net"] / 1000),
+        "half of the salaries lost": frame.assign(salary_net=frame["salary_net"].mask(some)),
+        "half of the texts lost": frame.assign(
+            responsibility=text.mask(some, ""), responsibility_lemmas=lemmas.mask(some, "")
+        ),
+        "texts garbled (UTF-8 read as Latin-1)": frame.assign(responsibility=garbled, responsibility_lemmas=garbled),
+        "texts cut after 40 letters": frame.assign(responsibility=text.str[:40], responsibility_lemmas=lemmas.str[:40]),
+        "responsibility and requirement swapped": frame.assign(**swapped),
+        "areas by other codes": frame.assign(area_id="a" + frame["area_id"]),
+        "experience lost": frame.assign(experience_id=""),
+        "columns shuffled: schedule in employment": frame.assign(employment_id=frame["schedule_id"]),
+        "half of them of one new area": frame.assign(area_id=frame["area_id"].mask(some, "9999")),
+    }
+
+
+def replay_vacancies(path: Path, count: int, tallies: list[Tally]) -> tuple[CohortModel, Reference, pd.DataFrame]:
+    """Replay one dump: a model of a third of its employers, and halves of the others."""
+    frame = vacancy_dumps.load(path)
+    rng = np.random.default_rng(3)
+    groups = vacancy_dumps.group(frame)
+    third = rng.random(groups.max() + 1)[groups] < 1 / 3
+    fields = tuple(name for name in FIELDS if (frame[name] != "").any())
+    model = cohort_model(frame[third].reset_index(drop=True), TEXTS, fields)
+    others = frame[~third].reset_index(drop=True)
+    name = path.parent.name
+    whole, small = Tally(f"{name}: other employers"), Tally(f"{name}: 30 vacancies of other employers")
+    for _ in range(count):
+        first, second = halves(others, rng)
+        reference = described(first, model)
+        whole.add(seen(model, reference, second))
+        small.add(seen(model, reference, second.sample(30, random_state=rng.integers(2**31)).reset_index(drop=True)))
+    tallies += [whole, small]
+    return model, reference, second
+
+
+def false_alarms(tallies: list[Tally]) -> None:
+    """Print the table of replays."""
+    print("\n| nothing changed | replays | alarms | of them stops | rate | by column | largest significant share |")
+    print("|---|---:|---:|---:|---:|---|---|")
+    for each in tallies:
+        print(each.row())
+    replays, alarms = (
+        sum(each.replays for each in tallies),
+        sum(each.levels[Level.WARN] + each.levels[Level.STOP] for each in tallies),
+    )
+    print(f"\n{alarms} alarms in {replays} replays.")
+
+
+def power_row(name: str, verdicts: dict[str, Drift]) -> None:
+    """Print what the gate said of one fault in each source."""
+    cells = []
+    for drift in verdicts.values():
+        worst = drift.drifted[0] if drift.drifted else None
+        cells.append(drift.verdict + (f": {worst.column} {worst.share:.0%}" if worst else ""))
+    print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    """Replay every source that is there, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="one source of each kind, few replays: does it run at all?")
+    fast = parser.parse_args().fast
+    began, tallies = time.perf_counter(), []
+    series = {}
+    for source in sources():
+        if fast and source.name != "Tourism monthly":
+            continue
+        series[source.name] = (source, *replay_series(source, 5 if fast else 40, tallies))
+        print(f"{source.name}: {time.perf_counter() - began:.0f} s", flush=True)
+    paths = {path.parent.name: path for path in sorted(vacancy_dumps.folder().glob("*/vacancies.parquet"))}
+    dumps = {}
+    for name, path in [*paths.items()][: 1 if fast else None]:
+        dumps[name] = replay_vacancies(path, 3 if fast else 40, tallies)
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    false_alarms(tallies)
+    many = {name: each for name, each in series.items() if each[3].n_series >= 30}
+    print("\n| fault | " + " | ".join(many) + " |\n|---|" + "---|" * len(many))
+    faults = {name: series_faults(each[0]) for name, each in many.items()}
+    for fault in next(iter(faults.values()), {}):
+        found = {n: judged(model, ref, faults[n][fault](panel)) for n, (_, model, ref, panel) in many.items()}
+        power_row(fault, found)
+    names = [*dumps]
+    print("\n| fault | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    broken = {name: vacancy_faults(frame) for name, (_, _, frame) in dumps.items()}
+    for fault in next(iter(broken.values()), {}):
+        power_row(fault, {n: seen(model, ref, broken[n][fault]) for n, (model, ref, _) in dumps.items()})
+    for other in names:
+        found = {n: seen(model, ref, dumps[other][2]) for n, (model, ref, _) in dumps.items()}
+        power_row(f"the dump {other}", found)
+    print(f"\n{time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
