@@ -169,7 +169,7 @@ def judge(findings: Iterable[Finding], limits: Limits) -> Drift:
         replace(each, adjusted=p, level=_level(each, p, limits))
         for each, p in zip(given, holm([each.p for each in given]))
     ]
-    judged.sort(key=lambda each: (-LEVELS.index(each.level), -each.share, each.column, each.check))
+    judged.sort(key=lambda each: (-LEVELS.index(each.level), -each.share))  # else in their order: inputs first
     worst = max((LEVELS.index(each.level) for each in judged), default=0)
     return Drift(LEVELS[worst], tuple(judged))
 
