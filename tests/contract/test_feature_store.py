@@ -207,3 +207,26 @@ def test_a_block_of_another_layout_is_refused(
 ) -> None:
     with pytest.raises(ConfigInvalid, match="layout"):
         features.write(key, facts, blocks)
+
+
+def test_the_newest_set_of_given_facts_is_found(features: FeatureStore, key: RunKey) -> None:
+    one, two, other = (key.model_copy(update={"run_id": name}) for name in ("one", "two", "other"))
+    assert features.renew(key.job, {"mark": "a"}) is None
+    features.write(one, {**FACTS, "mark": "a"}, [block("a")])
+    newest = features.write(two, {**FACTS, "mark": "a"}, [block("a")])
+    features.write(other, {**FACTS, "mark": "b"}, [block("b")])
+    assert features.renew(key.job, {"mark": "a"}) == newest
+    assert names(features, newest) == ["a"]
+    assert features.renew(key.job, {"mark": "c"}) is None
+    assert features.renew(f"{key.job}_of_another", {"mark": "a"}) is None
+
+
+def test_a_set_that_was_found_is_purged_after_younger_ones(features: FeatureStore, key: RunKey) -> None:
+    old, young = (key.model_copy(update={"run_id": name}) for name in ("old", "young"))
+    kept = features.write(old, {**FACTS, "mark": "a"}, [block("a"), block("b", 50_000)])
+    gone = features.write(young, FACTS, [block("b")])
+    assert features.renew(key.job, {"mark": "a"}) == kept
+    assert features.purge(key.job, 1) == 1
+    assert names(features, kept) == ["a", "b"]
+    with pytest.raises(FeatureSetMissing):
+        features.read(gone)
