@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import (
     Asset,
+    AssetAlias,
     AssetAny,
     AssetOrTimeSchedule,
     AssetWatcher,
@@ -40,7 +41,7 @@ log = logging.getLogger("xflow")
 logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # names its dictionaries in every task that reads texts
 
 Json = dict[str, Any]
-Kind = Literal["train", "predict", "collect", "monitor", "rollback"]
+Kind = Literal["train", "predict", "collect", "monitor", "rollback", "deadline"]
 GPU = {"pool": "gpu", "queue": "gpu"}
 COLLECTED = "collected"
 """What a pipeline's file says as `schedule` to train after every collection."""
@@ -141,6 +142,11 @@ def _horizon(pipeline: Pipeline) -> Param:
 def champion_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever a champion was promoted."""
     return Asset(name=f"{pipeline.name}_champion", uri=f"xflow://{pipeline.name}/champion", group="xflow")
+
+
+def promoted(pipeline: AnyPipeline) -> AssetAlias:
+    """Return the alias through which another version's coming into service becomes an event of the champion."""
+    return AssetAlias(f"{pipeline.name}_promoted", group="xflow")
 
 
 def retrain_asset(pipeline: AnyPipeline) -> Asset:

@@ -37,7 +37,12 @@ def tell(pipeline: AnyPipeline, event: AlertEvent, reason: str, links: Mapping[s
         Addresses to look at, by what they show; see `xflow.domain.alert.pages`. The page of the run is added.
     """
     context = get_current_context()
-    _send(pipeline.name, pipeline.alerts, event, reason, {**(links or {}), "run": _run_page(context)})
+    _send(pipeline.name, pipeline.alerts, event, reason, {**(links or {}), "run": _page_of(context)})
+
+
+def tell_of(pipeline: AnyPipeline, event: AlertEvent, reason: str, dag_id: str, run_id: str) -> None:
+    """Tell people of an event of a run from outside its tasks; see `tell`."""
+    _send(pipeline.name, pipeline.alerts, event, reason, {"run": _run_page(dag_id, run_id)})
 
 
 def failure_callback(pipeline: AnyPipeline) -> Callable[[Any], None]:
@@ -62,7 +67,7 @@ def _failed(name: str, policy: AlertPolicy, context: Any) -> None:
     for kind, special in ((DriftStop, "drift"), (DeadlineMissed, "deadline")):
         if isinstance(error, kind) and special in policy.events:
             event = special
-    links = {"task": task.log_url, "run": _run_page(context)}
+    links = {"task": task.log_url, "run": _page_of(context)}
     _send(name, policy, event, f"{context['dag'].dag_id}, {own}: {_said(error)}", links)
 
 
@@ -72,7 +77,7 @@ def _succeeded(name: str, policy: AlertPolicy, context: Any) -> None:
     if states and not done:
         return  # nothing was to be done
     counted = f": {done} tasks, and {states.count('skipped')} skipped" if states else ""
-    _send(name, policy, "success", f"{context['dag'].dag_id}{counted}", {"run": _run_page(context)})
+    _send(name, policy, "success", f"{context['dag'].dag_id}{counted}", {"run": _page_of(context)})
 
 
 def _states(task: Any) -> dict[str, Any]:
@@ -110,9 +115,13 @@ def _send(name: str, policy: AlertPolicy, event: AlertEvent, reason: str, links:
         log.warning("the alert of this %s could not be sent: %s", event, type(error).__name__)
 
 
-def _run_page(context: Any) -> str:
+def _page_of(context: Any) -> str:
+    return _run_page(context["dag"].dag_id, context["run_id"])
+
+
+def _run_page(dag_id: str, run_id: str) -> str:
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/dags/{context['dag'].dag_id}/runs/{quote(context['run_id'])}" if base else ""
+    return f"{base}/dags/{dag_id}/runs/{quote(run_id)}" if base else ""
 
 
 def _mlflow_page() -> str:

@@ -1,5 +1,6 @@
 """What the files of all kinds of pipelines share."""
 
+import re
 from functools import cached_property
 from typing import Literal
 
@@ -7,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from xflow.columns import IDENTIFIER
 from xflow.domain.alert import AlertEvent
+
+
+CRON = r"^[\d*,/-]+( +[\w*,/#-]+){4}$"
+"""Five fields: minute, hour, day of the month, month, day of the week."""
 
 
 class Section(BaseModel):
@@ -28,13 +33,16 @@ class PromotionPolicy(Section):
     resamples
         Of the bootstrap.
     approval
-        Ask a person before a version that won serves in production.
+        Ask a person before a version that won serves.
+    approval_hours
+        How long an answer is waited for; nobody's answer is a refusal. The next training waits as long.
     """
 
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
     min_gain: float = Field(default=0.0, ge=0, lt=1)
     resamples: int = Field(default=2_000, ge=200, le=100_000)
     approval: bool = False
+    approval_hours: float = Field(default=72, gt=0, le=24 * 90)
 
 
 class DriftPolicy(Section):
@@ -128,6 +136,15 @@ class BasePipeline(Section):
     alerts: AlertPolicy = AlertPolicy()
     drift: DriftPolicy = DriftPolicy()
     monitor: MonitorPolicy = MonitorPolicy()
+    predictions_by: str | None = None
+    predict_schedule: str | None = Field(default=None, pattern=CRON)
+
+    @field_validator("predictions_by")
+    @classmethod
+    def _time_of_day(cls, by: str | None) -> str | None:
+        if by is not None and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", by):
+            raise ValueError('a time of day in UTC, in quotes, as "07:00"')
+        return by
 
     @field_validator("pipeline")
     @classmethod
