@@ -35,7 +35,7 @@ def load_mart(
     kind, codes = input_kind(pipeline), read_verdict(store, checked)
     with downloaded(store, checked.objects, kind.columns) as local:
         schema = kind.tables.input
-        accepted = _counted(_accepted(local, codes, schema), checked.rows_accepted)
+        accepted = _counted(mart_rows(local, codes, schema), checked.rows_accepted)
         rejected = _counted(rejected_batches(kind, local, codes), checked.rows_rejected)
         tables = [
             TableRows(f"{pipeline.name}_input", schema, accepted),
@@ -44,7 +44,8 @@ def load_mart(
         return mart.load(key, tables, ledger_facts(checked))
 
 
-def _accepted(local: LocalInput, codes: npt.NDArray[np.uint8], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def mart_rows(local: LocalInput, codes: npt.NDArray[np.uint8], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the accepted rows of an input as the mart keeps them."""
     for batch in accepted_batches(local, codes):
         columns = [pa.array(batch.row_ids), *batch.rows.columns]
         # An instant may come in nanoseconds; the mart keeps microseconds.

@@ -1,10 +1,12 @@
 """Read a feature set back as the panel that models take."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from xflow.domain.panel import Panel
-from xflow.ports import FeatureStore
+from xflow.ports import FeatureStore, SeriesBlock
 from xflow.refs import FeatureSetRef
 
 
@@ -42,6 +44,21 @@ def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.N
         exog=np.concatenate(exog) if exog else np.zeros((0, len(exogenous))),
     )
     return panel, np.array(origins, dtype=np.int64)
+
+
+def panel_of(facts: Mapping[str, str], block: SeriesBlock) -> Panel:
+    """Return the panel of one series as it lies in a feature set."""
+    exogenous = tuple(name for name in facts["exogenous"].split(",") if name)
+    return Panel(
+        freq=facts["frequency"],
+        ids=np.array([block.series_id], dtype=object),
+        starts=np.array([block.start], dtype=np.int64),
+        offsets=_offsets([len(block.values)]),
+        values=np.array(block.values),
+        exog_names=exogenous,
+        exog_offsets=_offsets([len(block.exogenous)] if exogenous else []),
+        exog=np.array(block.exogenous) if exogenous else np.zeros((0, 0)),
+    )
 
 
 def _offsets(lengths: list[int]) -> npt.NDArray[np.int64]:
