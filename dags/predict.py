@@ -1,11 +1,14 @@
 """Predict with the champions.
 
-Runs when input was delivered to S3, when a champion was promoted, or by hand. The predictions go to
-S3 as parquet, with the manifest written last, and to the output mart, each row linked to the input
-row it stands on.
+Runs when input was delivered to S3, when another champion came into service, by `predict_schedule` of the pipeline's
+file, or by hand. The predictions go to S3 as parquet, with the manifest written last, and to the output mart, each
+row linked to the input row it stands on. Before that, **check_drift** holds the input against what the champions
+learned from: the run fails when it has drifted beyond `drift` of the pipeline's file, and nothing is predicted.
 
-Without `input_uri`, a delivery is predicted by itself, and a new champion predicts the latest
-delivery; a run by hand takes the input of the pipeline's file.
+Without `input_uri`, a delivery is predicted by itself, and a new champion predicts the latest delivery; a run by
+hand or by schedule takes the input of the pipeline's file. A run of a **backfill** takes of that input what was known
+at its date, and lets the champion of that date predict: it fails where there was none. Give a backfill at most four
+active runs: five feature sets are kept.
 """
 
 from typing import TYPE_CHECKING
@@ -29,6 +32,10 @@ from xflow_airflow import (
     pipelines,
     runner,
 )
+from xflow_alerts import tell
+from xflow_backfill import by_the_clock, past_date, predict_schedule
+from xflow_deadline import deadline_alert
+from xflow_lineage import declare
 
 if TYPE_CHECKING:
     from xflow.runner import Runner
@@ -37,10 +44,12 @@ if TYPE_CHECKING:
 @task
 def check_contract() -> Json:
     """Check every row of the input; reject or fail as the pipeline's contract says."""
-    run = runner()
+    run = runner(PredictRunner)
     by_asset = get_current_context()["triggering_asset_events"]
     location = param("input_uri") or (delivered(run) if by_asset else None)
-    return log_checked(run.check_contract(location, param("as_of")))
+    if by_the_clock():
+        skip_without_champion(run)
+    return log_checked(run.check_contract(location, param("as_of"), past_date()))
 
 
 def delivered(run: "Runner") -> str | None:
@@ -54,17 +63,42 @@ def delivered(run: "Runner") -> str | None:
     context, pipeline = get_current_context(), run.pipeline
     state = context["asset_state_store"][delivery_asset(pipeline)]
     taken = take(state, context["run_id"])
-    if not any(run.registry.champion(pipeline.model_name(target)) for target in pipeline.targets):
-        raise AirflowSkipException(f"{pipeline.name} has no champion yet: its first promotion starts a run.")
+    skip_without_champion(run)
     if taken is None and champion_asset(pipeline) not in context["triggering_asset_events"]:
         raise AirflowSkipException("every delivery has been taken by a run before this one")
     return taken or latest(state)
 
 
+def skip_without_champion(run: "Runner") -> None:
+    """Skip the run when nothing can predict yet.
+
+    Raises
+    ------
+    AirflowSkipException
+        There is no champion yet.
+    """
+    pipeline = run.pipeline
+    if not any(run.registry.champion(pipeline.model_name(target)) for target in pipeline.targets):
+        raise AirflowSkipException(f"{pipeline.name} has no champion yet: its first promotion starts a run.")
+
+
+@task
+def check_drift(features: Json, checked: Json) -> Json:
+    """Hold the predictions back when the input has drifted from what the champions learned from."""
+    run = runner(PredictRunner)
+    found = run.check_drift(features, checked, past_date())
+    log.info("drift: %s %s", found["verdict"] or "not checked", ", ".join(found["reports"]))
+    if found["verdict"] == "warn":
+        reason, reports = f"the input has drifted {found['reason']}", ", ".join(found["reports"])
+        log.warning(reason)
+        tell(run.pipeline, "drift", reason, {"mlflow_run": found["mlflow_run_id"], "report": reports})
+    return found
+
+
 @task
 def make_predictions(features: Json, checked: Json) -> Json:
     """Let the champions predict; write parquet, and the manifest last."""
-    made = runner(PredictRunner).predict(features, checked, param("horizon"))
+    made = runner(PredictRunner).predict(features, checked, param("horizon"), past_date())
     models = ", ".join(f"{model['name']} version {model['version']}" for model in made["models"])
     log.info("%d predictions for %d by %s: %s", made["rows"], made["entities"], models, made["prefix"])
     return made
@@ -82,6 +116,7 @@ def load_predictions(predictions: Json) -> Json:
 def predict_tasks(checked: XComArg, loaded: XComArg, features: XComArg) -> None:
     """Wire the tasks of the prediction: the run is closed only when its input is in the mart."""
     predictions = make_predictions(features, checked)
+    check_drift(features, checked) >> predictions
     loaded >> load_predictions(predictions)
 
 
@@ -91,13 +126,14 @@ def build(pipeline: AnyPipeline) -> None:
 
     @dag(
         **dag_arguments(pipeline, "predict", __doc__),
-        schedule=(champion_asset(pipeline) | delivery),
+        schedule=predict_schedule(pipeline, champion_asset(pipeline) | delivery),
         params=params(pipeline, "predict"),
+        deadline=deadline_alert(pipeline),
     )
     def predict() -> None:
         predict_tasks(*input_tasks(check_contract.override(inlets=[delivery])))
 
-    predict()
+    declare(predict(), pipeline)
 
 
 for each in pipelines():

@@ -6,12 +6,14 @@ as features.
 1. **plan** freezes the holdout and lays out the folds before it: rolling origins of series, employers of vacancies.
 2. **tune** tunes every candidate and scores it by the folds; **select** chooses the members, which must beat the floor.
 3. **fit** fits the selected model without the holdout; its figures and pictures go to MLflow.
-4. **judge_and_promote** makes it the champion when it is better on the holdout. A new champion starts the predictions.
+4. **judge** compares it with the champion on the holdout, and **promote** lets it serve when it is better. With
+   `promotion: {approval: true}` in the pipeline's file a person is asked in between. A new champion starts the
+   predictions.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import AssetAlias, Param, XComArg, dag, get_current_context, task, task_group
+from airflow.sdk import Param, XComArg, dag, get_current_context, task, task_group
 
 from xflow.pipeline import AnyPipeline
 from xflow.train_runner import TrainRunner
@@ -26,9 +28,11 @@ from xflow_airflow import (
     param,
     params,
     pipelines,
+    promoted,
     runner,
     train_schedule,
 )
+from xflow_lineage import declare
 
 
 @task
@@ -85,9 +89,17 @@ def register(plan: Json, fitted: Json) -> Json:
 
 
 @task
-def judge_and_promote(plan: Json, version: Json) -> Json:
-    """Judge the version beside the champion on one holdout; promote it only when it is better."""
-    decision = runner(TrainRunner).promote(plan, version)
+def judge(plan: Json, version: Json) -> Json:
+    """Score the version and the champion on one holdout, and decide which of them should serve."""
+    verdict = runner(TrainRunner).judge(plan, version)
+    log.info("%s version %s: %s: %s", version["name"], version["version"], verdict["outcome"], verdict["reason"])
+    return verdict
+
+
+@task
+def promote(verdict: Json, approval: Json | None = None) -> Json:
+    """Let the version serve when it won, and nobody who was asked said no; write the decision down."""
+    decision = runner(TrainRunner).promote(verdict, approval)
     log.info("%(name)s version %(version)s: promoted: %(promoted)s, %(reason)s", decision)
     return decision
 
@@ -102,11 +114,6 @@ def close_run(promotions: list[Json]) -> None:
         get_current_context()["outlet_events"][promoted(run.pipeline)].add(champion_asset(run.pipeline), versions)
 
 
-def promoted(pipeline: AnyPipeline) -> AssetAlias:
-    """Return the alias through which a promotion, and nothing else, becomes an event of the champion."""
-    return AssetAlias(f"{pipeline.name}_promoted", group="xflow")
-
-
 @task_group(group_id="train", tooltip="Tune the candidates, select and fit the model")
 def train_tasks(pipeline: AnyPipeline, target: str, checked: XComArg, features: XComArg) -> tuple[XComArg, XComArg]:
     """Wire the tasks of one target's training; return the plan and the fitted model."""
@@ -116,11 +123,16 @@ def train_tasks(pipeline: AnyPipeline, target: str, checked: XComArg, features: 
 
 
 @task_group(group_id="promote", tooltip="Register the model, judge it, promote it when better")
-def promote_tasks(planned: XComArg, fitted: XComArg, loaded: XComArg) -> XComArg:
+def promote_tasks(pipeline: AnyPipeline, planned: XComArg, fitted: XComArg, loaded: XComArg) -> XComArg:
     """Wire the tasks of one target's promotion: a model is registered only when its input is in the mart."""
     version = register(planned, fitted)
     loaded >> version
-    return judge_and_promote(planned, version)
+    verdict = judge(planned, version)
+    if not pipeline.promotion.approval:
+        return promote(verdict)
+    from xflow_approval import approve
+
+    return promote.override(trigger_rule="none_failed")(verdict, approve(pipeline, verdict))
 
 
 def build(pipeline: AnyPipeline) -> None:
@@ -152,10 +164,10 @@ def build(pipeline: AnyPipeline) -> None:
         for target in pipeline.targets:
             of = f"_{target}" if target else ""
             planned, fitted = train_tasks.override(group_id=f"train{of}")(pipeline, target, checked, features)
-            promotions.append(promote_tasks.override(group_id=f"promote{of}")(planned, fitted, loaded))
+            promotions.append(promote_tasks.override(group_id=f"promote{of}")(pipeline, planned, fitted, loaded))
         close_run.override(outlets=[promoted(pipeline)])(promotions)
 
-    train()
+    declare(train(), pipeline)
 
 
 for each in pipelines():

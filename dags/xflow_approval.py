@@ -10,6 +10,9 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, XComArg
 from airflow.sdk.exceptions import AirflowSkipException
 
+from xflow.pipeline import AnyPipeline
+from xflow.pipeline_base import PromotionPolicy
+
 APPROVE, REJECT = "Approve", "Reject"
 NOTE = Param("", type="string", title="Note", description_md="Why; it is kept with the decision.")
 
@@ -21,32 +24,36 @@ class ApprovePromotion(HITLOperator):
     ----------
     verdict
         What the judgement decided, as `TrainRunner.judge` returns it.
+    policy
+        Section `promotion` of the pipeline's file; it says how long an answer is waited for.
     """
 
     template_fields = (*HITLOperator.template_fields, "verdict")
 
-    def __init__(self, *, verdict: XComArg, days: float, **kwargs: Any) -> None:
+    def __init__(self, *, verdict: XComArg, policy: PromotionPolicy, **kwargs: Any) -> None:
         super().__init__(
             subject="Promote?",
             options=[APPROVE, REJECT],
             defaults=REJECT,
             params={"note": NOTE},
-            response_timeout=timedelta(days=days),
+            response_timeout=timedelta(hours=policy.approval_hours),
             **kwargs,
         )
-        self.verdict = verdict
+        self.verdict, self.policy = verdict, policy
 
     def execute(self, context: Any) -> Any:
         """Ask, with the figures of the judgement."""
-        from xflow.steps.approval import question
+        from xflow.refs import Verdict
+        from xflow.steps.approval import asked, question
 
-        if not self.verdict["promote"]:
+        verdict = Verdict.model_validate(self.verdict)
+        if not asked(verdict):
             raise AirflowSkipException("the champion stays: there is nothing to ask")
-        self.subject, self.body = question(self.verdict)
+        self.subject, self.body = question(verdict, self.policy)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
-        """Return whether it was approved, by whom, and why."""
+        """Return an `xflow.refs.Approval`: whether it may serve, who said so, and why."""
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"]
         note = answer["params_input"].get("note") or ""
@@ -55,3 +62,15 @@ class ApprovePromotion(HITLOperator):
             "by": user["name"] if user else "",
             "note": note if user else f"nobody answered within {self.response_timeout}",
         }
+
+
+def approve(pipeline: AnyPipeline, verdict: XComArg) -> XComArg:
+    """Wire the question about one target; return the answer, an `xflow.refs.Approval`, or None when none was needed."""
+    policy = pipeline.promotion
+    task = ApprovePromotion(
+        task_id="approve",
+        verdict=verdict,
+        policy=policy,
+        doc_md=f"A person lets the version serve, or not; no answer within {policy.approval_hours:g} hours is a refusal.",
+    )
+    return XComArg(task)

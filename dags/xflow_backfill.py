@@ -17,10 +17,9 @@ LATE = timedelta(minutes=5)
 
 def predict_schedule(pipeline: AnyPipeline, news: BaseAsset) -> BaseAsset | AssetOrTimeSchedule:
     """Return when a pipeline predicts: at its news, and by its cron expression where it has one."""
-    cron = getattr(pipeline, "predict_schedule", None)
-    if cron is None:
+    if pipeline.predict_schedule is None:
         return news
-    clock = CronTriggerTimetable(cron, timezone="UTC", run_immediately=LATE)
+    clock = CronTriggerTimetable(pipeline.predict_schedule, timezone="UTC", run_immediately=LATE)
     return AssetOrTimeSchedule(timetable=clock, assets=news)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bench_io import in_turn, stack
+from xflow.adapters.memory_promotions import MemoryPromotions
 from xflow.adapters.memory_registry import MemoryRegistry
 from xflow.adapters.s3 import S3Store
 from xflow.adapters.tarantool import TarantoolFeatures
@@ -60,7 +61,7 @@ class Job:
         )  # fmt: skip
         predict(
             KEY, self.pipeline, checked, self.set, HORIZON, "bench",
-            store=self.store, feature_store=self.features, registry=self.registry,
+            store=self.store, feature_store=self.features, registry=self.registry, ledger=MemoryPromotions(),
         )  # fmt: skip
 
     def bare(self, panel: Panel, path: Path) -> None:

@@ -9,20 +9,40 @@ from rich.console import Console
 from rich.table import Table
 
 from xflow import pipeline as pipelines
-from xflow.cli_base import AsOf, Force, Horizon, InputUri, Name, RunId, Steps, Trials, console, reported, run_of
+from xflow.cli_audit import explain, verify
+from xflow.cli_base import (
+    AsOf,
+    Force,
+    Horizon,
+    InputUri,
+    Name,
+    RunId,
+    Steps,
+    Trials,
+    console,
+    print_rows,
+    reported,
+    run_of,
+)
 from xflow.cli_monitor import monitor
+from xflow.cli_predict import backfill, predict
+from xflow.cli_promotion import Approve, approval, promote, rollback
 from xflow.cli_reproduce import reproduce
-from xflow.predict_runner import PredictRunner
 from xflow.runner import Json, Runner
 from xflow.settings import pipelines_folder
 from xflow.train_runner import TrainRunner
-from xflow.vacancy_pipeline import VacancyPipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 LOG_WIDTH = 110  # where there is no terminal
 
+app.command()(backfill)
+app.command()(explain)
 app.command()(monitor)
+app.command()(predict)
+app.command()(promote)
 app.command()(reproduce)
+app.command()(rollback)
+app.command()(verify)
 
 
 @app.command()
@@ -34,6 +54,7 @@ def train(
     trials: Trials = None,
     run_id: RunId = None,
     force: Force = False,
+    approve: Approve = None,
 ) -> None:
     """Tune, train, register and judge the models of one pipeline."""
     with reported(), Steps(TrainRunner(*run_of(name, "train", run_id))) as steps:
@@ -42,10 +63,10 @@ def train(
         steps.call("load mart", run.load_mart, checked)
         features = steps.call("write features", run.write_features, checked, force)
         _say_reused("feature set", {features["id"]} - {str(run.key)})
-        asked = (horizon, trials, force)
+        asked = (horizon, trials, force, approve)
         trained = [_train_target(steps, target, checked, features, *asked) for target in run.pipeline.targets]
         steps.call("close the run", run.close, [promotion for _, promotion in trained])
-    _print_rows(checked)
+    print_rows(checked)
     for selection, promotion in trained:
         name = promotion["name"]
         scores = {**selection["scores"], "selected model": selection["score"]}
@@ -54,31 +75,6 @@ def train(
         _print(f"{name}: holdout", holdout, "figure")
         verdict = "promoted" if promotion["promoted"] else "not promoted"
         typer.echo(f"{name} version {promotion['version']} {verdict}: {promotion['reason']}")
-
-
-@app.command()
-def predict(
-    name: Name,
-    input_uri: InputUri = None,
-    as_of: AsOf = None,
-    horizon: Horizon = None,
-    run_id: RunId = None,
-) -> None:
-    """Predict with the champions and write parquet to S3."""
-    with reported(), Steps(PredictRunner(*run_of(name, "predict", run_id))) as steps:
-        run = steps.runner
-        checked = steps.call("check contract", run.check_contract, input_uri, as_of)
-        steps.call("load mart", run.load_mart, checked)
-        features = steps.call("write features", run.write_features, checked)
-        predictions = steps.call("predict", run.predict, features, checked, horizon)
-        steps.call("load predictions", run.load_predictions, predictions)
-    _print_rows(checked)
-    champions = ", ".join(f"{model['name']} version {model['version']}" for model in predictions["models"])
-    about = "vacancies" if isinstance(run.pipeline, VacancyPipeline) else "series"
-    typer.echo(
-        f"{predictions['rows']} predictions of {predictions['entities']} {about} by {champions}: "
-        f"{predictions['prefix']}"
-    )
 
 
 @app.command()
@@ -152,6 +148,7 @@ def _train_target(
     horizon: int | None,
     trials: int | None,
     force: bool,
+    approve: bool | None,
 ) -> tuple[Json, Json]:
     """Train the model of one target; return what was selected and what was decided."""
     run, of = steps.runner, f" {target}" if target else ""
@@ -162,22 +159,15 @@ def _train_target(
     selection = steps.call(f"select{of}", run.select, plan, scores)
     fitted = steps.call(f"fit{of}", run.fit, plan, selection, checked)
     version = steps.call(f"register{of}", run.register, plan, fitted)
-    return selection, steps.call(f"judge and promote{of}", run.promote, plan, version)
+    verdict = steps.call(f"judge{of}", run.judge, plan, version)
+    with steps.paused():
+        answer = approval(run.pipeline, verdict, approve)
+    return selection, steps.call(f"promote{of}", run.promote, verdict, answer)
 
 
 def _say_reused(what: str, sources: set[str]) -> None:
     for source in sources:
         console.print(f"{what} reused from run {source}: nothing that it depends on has changed", highlight=False)
-
-
-def _print_rows(checked: Json) -> None:
-    rules = ", ".join(f"{rule} {count}" for rule, count in checked["rejected_by_rule"].items())
-    rejected = f"{checked['rows_rejected']} rejected" + (f" ({rules})" if rules else "")
-    typer.echo(
-        f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}"
-    )
-    objects = [each["uri"] for each in checked["objects"]]
-    typer.echo(f"read {objects[0]}" + (f" and {len(objects) - 1} more" if objects[1:] else ""))
 
 
 def _print(title: str, figures: dict[str, float], unit: str) -> None:

@@ -16,7 +16,7 @@ from xflow import pipeline as pipelines
 from xflow.errors import XflowError
 from xflow.pipeline import AnyPipeline
 from xflow.refs import RunKey
-from xflow.runner import Runner
+from xflow.runner import Json, Runner
 from xflow.settings import Settings, pipelines_folder
 
 console = Console(stderr=True)
@@ -62,6 +62,14 @@ class Steps[R: Runner]:
         if kind is KeyboardInterrupt:
             console.print(f"stopped; go on with --run-id {self.runner.key.run_id}", highlight=False)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the display away for the length of the block, to ask something."""
+        self._progress.stop()
+        yield
+        if console.is_terminal:
+            self._progress.start()
+
     def call(self, title: str, step: Callable[..., Any], *args: Any) -> Any:
         """Run one step and show its progress; one line a step where nothing can be redrawn."""
         bar = self._progress.add_task(title, total=1)
@@ -83,3 +91,14 @@ def reported() -> Iterator[None]:
     except XflowError as error:
         console.print(f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
+
+
+def print_rows(checked: Json) -> None:
+    """Print how many rows an input has, and which objects were read."""
+    rules = ", ".join(f"{rule} {count}" for rule, count in checked["rejected_by_rule"].items())
+    rejected = f"{checked['rows_rejected']} rejected" + (f" ({rules})" if rules else "")
+    typer.echo(
+        f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}"
+    )
+    objects = [each["uri"] for each in checked["objects"]]
+    typer.echo(f"read {objects[0]}" + (f" and {len(objects) - 1} more" if objects[1:] else ""))

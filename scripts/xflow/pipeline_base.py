@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from xflow.columns import IDENTIFIER
 from xflow.domain.alert import AlertEvent
 
-
 CRON = r"^[\d*,/-]+( +[\w*,/#-]+){4}$"
 """Five fields: minute, hour, day of the month, month, day of the week."""
 

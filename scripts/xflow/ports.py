@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from xflow.environments import Environment
 from xflow.refs import FeatureSetRef, ModelVersionRef, ObjectRef, RunKey, TableLoad
 
 if TYPE_CHECKING:
@@ -143,6 +144,9 @@ class FeatureStore(Protocol):
         stream, when count or checksum differ from `ref`.
         """
 
+    def ready(self, set_id: str) -> FeatureSetRef | None:
+        """Return what a set was marked ready with, or None when it is absent or not ready."""
+
     def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
         """Return the newest ready set of a job that has these facts among its own, or None.
 
@@ -154,7 +158,9 @@ class FeatureStore(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Experiments, models and aliases in MLflow."""
+    """Experiments, models and aliases in MLflow; `environment` says by which aliases versions serve."""
+
+    environment: Environment
 
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str], target: str = "") -> str:
         """Return the id of the MLflow run that belongs to a run key, made when absent.

@@ -8,8 +8,54 @@ from xflow.runner import Json, Runner, checked_input, dump
 class PredictRunner(Runner):
     """Runs the steps of one prediction; see `xflow.runner.Runner`."""
 
-    def predict(self, features: Json, checked: Json, horizon: int | None = None) -> Json:
-        """Let the champions predict and write parquet; return a `PredictionRef`."""
+    def check_contract(self, input_uri: str | None = None, as_of: str | None = None, at: str | None = None) -> Json:
+        """Check the input against the contract; return a `CheckedInput`.
+
+        Parameters
+        ----------
+        at
+            A past date or time, in UTC: the run uses what was known by then, and fails at once when there was no
+            champion. A given `as_of` still says up to which time values are used.
+        """
+        from xflow.steps.champions import versions
+        from xflow.steps.check_contract import parse_as_of
+        from xflow.steps.kinds import input_kind
+
+        if at is None:
+            return super().check_contract(input_uri, as_of)
+        moment = parse_as_of(at)
+        checked = super().check_contract(input_uri, as_of or input_kind(self.pipeline).known_at(moment).isoformat())
+        with self._step(f"champions of {at}"):
+            versions(self.pipeline, moment, registry=self.registry, ledger=self.promotions)
+        return checked
+
+    def check_drift(self, features: Json, checked: Json, at: str | None = None) -> Json:
+        """Hold the input against what the champions, or those of a past date, learned from; return a `DriftVerdict`."""
+        from xflow.steps.champions import champions
+        from xflow.steps.check_contract import parse_as_of
+        from xflow.steps.check_drift import check_drift
+
+        with self._step("check_drift"):
+            looks, moment = self.pipeline.drift.gate != "off", parse_as_of(at) if at else None
+            serving = champions(self.pipeline, moment, registry=self.registry, ledger=self.promotions) if looks else {}
+            return dump(
+                check_drift(
+                    self.key,
+                    self.pipeline,
+                    checked_input(checked),
+                    refs.FeatureSetRef.model_validate(features),
+                    serving,
+                    self.code,
+                    store=self.store,
+                    mart=self.mart,
+                    feature_store=self.features,
+                    registry=self.registry,
+                )
+            )
+
+    def predict(self, features: Json, checked: Json, horizon: int | None = None, at: str | None = None) -> Json:
+        """Let the champions, or those of a past date, predict and write parquet; return a `PredictionRef`."""
+        from xflow.steps.check_contract import parse_as_of
         from xflow.steps.predict import predict
 
         with self._step("predict"):
@@ -24,6 +70,8 @@ class PredictRunner(Runner):
                     store=self.store,
                     feature_store=self.features,
                     registry=self.registry,
+                    ledger=self.promotions,
+                    at=parse_as_of(at) if at else None,
                     progress=self.progress,
                 )
             )

@@ -1,8 +1,8 @@
 """Let the champions predict, and write their predictions to S3 with a manifest that comes last."""
 
 import json
-import logging
 import tempfile
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
@@ -11,16 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xflow.errors import ChampionMissing, ModelIncompatible
 from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
+from xflow.promotion_ports import PromotionLedger
 from xflow.refs import CheckedInput, FeatureSetRef, ObjectRef, PredictionRef, RunKey
 from xflow.schema import MANIFEST, MANIFEST_SCHEMA_VERSION
-from xflow.steps.kinds import Champion, Progress, input_kind, model_kind
+from xflow.steps.champions import champions
+from xflow.steps.kinds import Progress, input_kind, model_kind
 
 ROWS_A_PART = 2_000_000
-
-log = logging.getLogger(__name__)
 
 
 def predict(
@@ -34,6 +33,8 @@ def predict(
     store: ObjectStore,
     feature_store: FeatureStore,
     registry: ModelRegistry,
+    ledger: PromotionLedger,
+    at: datetime | None = None,
     progress: Progress | None = None,
 ) -> PredictionRef:
     """Predict every series, or vacancy, of a ready feature set with the champion of each target.
@@ -42,6 +43,8 @@ def predict(
     ----------
     horizon
         Steps to forecast, for series; the pipeline's when None.
+    at
+        A past time, in UTC without a zone: its champions predict, whatever serves by now.
     progress
         Called with the number of series, or vacancies, done and of all.
 
@@ -57,17 +60,17 @@ def predict(
     ModelIncompatible
         A champion was trained for another configuration of the pipeline.
     """
-    champions = _champions(pipeline, registry)
+    serving = champions(pipeline, at, registry=registry, ledger=ledger)
     prefix = store.uri(f"predictions/{pipeline.name}/{key.slug}/")
     store.delete(prefix)
     done = 0
     with _PartWriter(store, prefix, key, input_kind(pipeline).tables.prediction) as writer:
-        for chunk in model_kind(pipeline).predictions(champions, features, checked, horizon, feature_store):
+        for chunk in model_kind(pipeline).predictions(serving, features, checked, horizon, feature_store):
             writer.write(chunk.columns)
             done += chunk.entities
             if progress:
                 progress(done, features.entities)
-    versions = tuple(champion.version for champion in champions.values())
+    versions = tuple(champion.version for champion in serving.values())
     manifest = {
         "schema_version": MANIFEST_SCHEMA_VERSION,
         "run_key": str(key),
@@ -83,31 +86,10 @@ def predict(
     }
     if horizon:
         manifest["horizon"] = horizon
+    if at:
+        manifest["champions_at"] = at.isoformat()
     written = store.put(prefix + MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
     return PredictionRef(prefix=prefix, manifest=written, rows=writer.rows, entities=done, models=versions)
-
-
-def _champions(pipeline: AnyPipeline, registry: ModelRegistry) -> dict[str, Champion]:
-    """Return the champion of every target that has one."""
-    versions = {target: registry.champion(pipeline.model_name(target)) for target in pipeline.targets}
-    absent = [pipeline.model_name(target) for target, version in versions.items() if version is None]
-    if len(absent) == len(versions):
-        raise ChampionMissing(
-            f"{', '.join(absent)}: no model version carries the alias champion. Run {pipeline.name}_train first."
-        )
-    if absent:
-        log.warning("%s: no champion yet, so nothing is predicted for it", ", ".join(absent))
-    found = {}
-    for target, version in versions.items():
-        if version is None:
-            continue
-        model = registry.load(version)
-        if wrong := model_kind(pipeline).mismatch(model):
-            raise ModelIncompatible(
-                f"{version.name} version {version.version} was {wrong}. Train again: {pipeline.name}_train."
-            )
-        found[target] = Champion(version, model)
-    return found
 
 
 class _PartWriter:

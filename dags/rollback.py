@@ -1,0 +1,88 @@
+"""Put an earlier version of a model back into service.
+
+Start it by hand and say why. `champion` moves back to the version that served before, or to the one that `version`
+names; the version that it replaces becomes `previous`, so that a second rollback takes the first one back. Who, why
+and what are kept in `mart.promotion`, and the predictions that follow use the version.
+
+A training that is repeated does not promote a version again that was rolled back: only a person does, with this
+DAG or with `xflow promote`.
+"""
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from xflow.pipeline import AnyPipeline
+from xflow.promotion_runner import PromotionRunner
+from xflow_airflow import (
+    Json,
+    champion_asset,
+    dag_arguments,
+    log,
+    param,
+    pipelines,
+    promoted,
+    runner,
+)
+from xflow_lineage import declare
+
+ALL = "all"
+
+
+@task
+def roll_back() -> list[Json]:
+    """Put the version into service, and let predictions follow."""
+    from xflow_alerts import tell
+
+    run, context = runner(PromotionRunner), get_current_context()
+    target = None if param("target") in (None, ALL) else param("target")
+    who = context["dag_run"].triggering_user_name or "airflow"
+    swaps = run.roll_back(param("reason"), who, version=param("version"), target=target)
+    moved = [each for each in swaps if each["moved"]]
+    if not moved:
+        log.info("nothing was changed: %s", ", ".join(f"{each['name']} version {each['after']}" for each in swaps))
+        return swaps
+    for each in moved:
+        log.info("%(name)s: version %(after)s serves in place of version %(before)s: %(reason)s", each)
+    versions = {each["name"]: each["after"] for each in moved}
+    context["outlet_events"][promoted(run.pipeline)].add(champion_asset(run.pipeline), versions)
+    said = ", ".join(f"{each['name']} from version {each['before']} to {each['after']}" for each in moved)
+    links = {name: f"models:/{name}/{version}" for name, version in versions.items()}
+    tell(run.pipeline, "rollback", f"{who} rolled back {said}: {param('reason')}", links)
+    return swaps
+
+
+def form(pipeline: AnyPipeline) -> dict[str, Param]:
+    """Return the fields of the trigger form."""
+    fields = {
+        "reason": Param(
+            type="string",
+            minLength=1,
+            pattern=r"\S",
+            title="Reason",
+            description_md="Why; it is kept with the decision.",
+        ),
+        "version": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^(\d+|@[a-z_]+)$",
+            title="Version",
+            description_md="Number of a version, as 7, or an alias, as @staging. Empty: the version that served before.",
+        ),
+    }
+    if pipeline.targets == ("",):
+        return fields
+    choice = Param(ALL, enum=[ALL, *pipeline.targets], title="Target", description_md="Which model.")
+    return fields | {"target": choice}
+
+
+def build(pipeline: AnyPipeline) -> None:
+    """Make the DAG that rolls one pipeline's models back."""
+
+    @dag(**dag_arguments(pipeline, "rollback", __doc__), schedule=None, params=form(pipeline))
+    def rollback() -> None:
+        roll_back.override(outlets=[promoted(pipeline)])()
+
+    declare(rollback(), pipeline)
+
+
+for each in pipelines():
+    build(each)
