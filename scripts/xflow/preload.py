@@ -18,6 +18,7 @@ PACKAGES = (
     "etna.models",
     "etna.pipeline",
     "etna.transforms",
+    "evidently.presets",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "mlflow.pyfunc",

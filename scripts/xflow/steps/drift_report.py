@@ -61,6 +61,7 @@ def _tested(
     )
     preset = DataDriftPreset(
         columns=names,
+        drift_share=1 / len(tested),
         num_method=NUMBERS,
         cat_method=CATEGORIES,
         num_threshold=threshold,
@@ -97,14 +98,15 @@ STYLE = (
     "#xflow{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;background:#fff;padding:24px 32px}"
     "#xflow h1{font-size:22px;margin:0 0 8px}#xflow table{border-collapse:collapse;width:100%}"
     "#xflow td,#xflow th{border-bottom:1px solid #ddd;padding:4px 10px;text-align:left;vertical-align:top}"
-    "#xflow td.n,#xflow th.n{text-align:right;white-space:nowrap}#xflow b{text-transform:uppercase}"
+    "#xflow small{display:block;color:#666}#xflow td.n,#xflow th.n{text-align:right;white-space:nowrap}"
+    "#xflow b{text-transform:uppercase}"
 )
 
 
 def _summary(drift: Drift, title: str, about: dict[str, str]) -> str:
     rows = "".join(
         f'<tr><td><b style="color:{COLOURS[each.level]}">{each.level}</b></td>'
-        f'<td title="{escape(about.get(each.column, ""))}">{escape(each.column)}</td><td>{each.check}</td>'
+        f"<td>{escape(each.column)}<small>{escape(about.get(each.column, ''))}</small></td><td>{each.check}</td>"
         f'<td class="n">{each.share:.1%}</td><td class="n">{each.adjusted:.2g}</td><td>{escape(each.detail)}</td></tr>'
         for each in drift.findings
     )
@@ -112,7 +114,8 @@ def _summary(drift: Drift, title: str, about: dict[str, str]) -> str:
         f'<style>{STYLE}</style><section id="xflow"><h1>{escape(title)}: '
         f'<b style="color:{COLOURS[drift.verdict]}">{drift.verdict}</b></h1>'
         "<p>A check counts when the share that moved is large enough and its p-value, corrected for the number of "
-        "checks (Holm), is small enough. Below, Evidently marks columns by their p-value alone.</p>"
+        "checks (Holm), is small enough. Below, Evidently marks columns by their p-value alone, however "
+        "little they moved.</p>"
         "<table><thead><tr><th>level</th><th>column</th><th>check</th>"
         '<th class="n">moved</th><th class="n">p, corrected</th><th>now and in training</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
