@@ -38,10 +38,10 @@ def run_of(name: str, kind: Any, run_id: str | None) -> tuple[Settings, AnyPipel
 
 
 class Steps[R: Runner]:
-    """Runs a run's steps under one progress display."""
+    """Runs a run's steps under one progress display; `resumes`: a run that was stopped goes on by its id."""
 
-    def __init__(self, runner: R) -> None:
-        self.runner = runner
+    def __init__(self, runner: R, *, resumes: bool = True) -> None:
+        self.runner, self._resumes = runner, resumes
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<24}"),
@@ -59,7 +59,7 @@ class Steps[R: Runner]:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.stop()
-        if kind is KeyboardInterrupt:
+        if kind is KeyboardInterrupt and self._resumes:
             console.print(f"stopped; go on with --run-id {self.runner.key.run_id}", highlight=False)
 
     @contextmanager

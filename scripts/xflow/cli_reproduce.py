@@ -1,5 +1,6 @@
 """The command line of reproduction."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from xflow.steps.reproduce import Reproduction
 
 SHOWN = 20
+HASH = re.compile(r"^[0-9a-f]{64}$")
 Model = Annotated[str, typer.Argument(help="models:/tourism_monthly@champion, or models:/tourism_monthly/7.")]
 
 
 def reproduce(model: Model) -> None:
     """Train a registered model again from its manifest and compare; exit code 1 when it differs or cannot be."""
     with reported():
-        with Steps(ReproduceRunner.of(Settings.from_env(), model)) as steps:
+        with Steps(ReproduceRunner.of(Settings.from_env(), model), resumes=False) as steps:
             run = steps.runner
             objects = steps.call("check inputs", run.check_inputs)
             found = steps.call("train again, compare", run.reproduce, objects)
@@ -39,7 +41,7 @@ def show(found: "Reproduction") -> None:
     from xflow.domain.reproduction import TOLERANCE
 
     for each in found.surroundings:
-        typer.echo(f"not the same: {each.what}: {each.then or 'unknown'} then, {each.now or 'unknown'} now")
+        typer.echo(f"not the same: {each.what}: {_short(each.then)} then, {_short(each.now)} now")
     table = Table("figure", "then", "now")
     for name, (then, now) in found.figures.items():
         table.add_row(name, f"{then!r}", f"{now!r}")
@@ -53,3 +55,8 @@ def show(found: "Reproduction") -> None:
     if worst[SHOWN:]:
         typer.echo(f"and {len(worst) - SHOWN} smaller differences")
     typer.echo(f"equal within {TOLERANCE:g}" if found.equal else f"differs in {len(worst)} places")
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a hash; other text as it is."""
+    return text[:12] if HASH.match(text) else text or "unknown"

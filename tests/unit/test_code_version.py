@@ -70,3 +70,54 @@ def test_a_checkout_is_asked_itself_whatever_the_environment_says(image, monkeyp
 
 def test_where_nothing_tells_it_is_unknown(image):
     assert code_version.git_commit() == "unknown"
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A library of two modules, whose hash is taken anew by every call."""
+    folder = tmp_path / "library"
+    (folder / "steps").mkdir(parents=True)
+    (folder / "a.py").write_text("1\n")
+    (folder / "steps" / "b.sql").write_text("select 1\n")
+    monkeypatch.setattr(code_version, "LIBRARY", folder)
+    monkeypatch.setattr(code_version, "code_hash", code_version.code_hash.__wrapped__)
+    return folder
+
+
+def test_the_codes_hash_follows_sources_and_nothing_else(library):
+    before = code_version.code_hash()
+    (library / "README.md").write_text("words")
+    (library / "steps" / "__pycache__").mkdir()
+    (library / "steps" / "__pycache__" / "a.pyc").write_bytes(b"1")
+    assert code_version.code_hash() == before
+
+
+@pytest.mark.parametrize("change", ["content", "sql", "name", "new", "gone", "moved", "package"])
+def test_the_codes_hash_tells_any_change(library, monkeypatch, change):
+    before = code_version.code_hash()
+    module = library / "a.py"
+    if change == "content":
+        module.write_text("2\n")
+    elif change == "sql":
+        (library / "steps" / "b.sql").write_text("select 2\n")
+    elif change == "name":
+        module.rename(library / "c.py")
+    elif change == "new":
+        (library / "empty.py").touch()
+    elif change == "gone":
+        module.unlink()
+    elif change == "moved":
+        module.rename(library / "steps" / "a.py")
+    else:
+        monkeypatch.setattr(code_version, "packages", lambda: {"xgboost": "0"})
+    assert code_version.code_hash() != before
+
+
+def test_the_packages_that_compute_are_all_installed():
+    assert "absent" not in code_version.packages().values()
+
+
+def test_the_lock_is_hashed_where_it_lies_beside_the_code(image):
+    assert code_version.lock_hash() == ""
+    (image / "uv.lock").write_bytes(b"")
+    assert code_version.lock_hash() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
