@@ -2,36 +2,39 @@
 
 Nothing changed: a model is trained as of one date, and the same series come back some steps later; the same source is
 split at random, by series or by employers, and one half is held against the other. Every replay goes through the
-functions of the gate's step. Faults are injected into replays that gave no alarm; real drift is another dump.
+functions of the gate's step, but for Evidently's report: its p-values are of the same tests, without the page.
+Faults are injected into a replay; real drift is another dump.
 """
 
 import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ks_2samp
 
 import vacancy_dumps
 from bench_accuracy import m4_hourly, monthly
+from drift_faults import series_faults, vacancy_faults
 from xflow.domain.backtest import plan_folds, split
 from xflow.domain.candidate import Setting, build_candidate
-from xflow.domain.drift import Drift, Level
-from xflow.domain.drift_series import window
+from xflow.domain.drift import Check, Drift, Level, Limits, compare, judge
+from xflow.domain.drift_tests import contingency
 from xflow.domain.drift_vacancies import sample as drawn
 from xflow.domain.forecaster import Forecaster, fit_intervals
 from xflow.domain.panel import Panel
 from xflow.domain.vacancies import candidates, splits
 from xflow.domain.vacancies.model import CohortModel, fit_model
 from xflow.pipeline_base import DriftPolicy
-from xflow.steps.check_drift import examined
 from xflow.steps.kinds.cohort_data import identities
 from xflow.steps.kinds.cohort_drift import CohortDrift
-from xflow.steps.kinds.drift_kind import Reference, Sample
+from xflow.steps.kinds.drift_kind import DriftKind, Reference, Sample
 from xflow.steps.kinds.series_drift import SeriesDrift
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -82,9 +85,23 @@ def fitted(history: Panel, seasonality: int, horizon: int, params: dict[str, obj
     return Forecaster.fit(history, members, intervals, seasonality, horizon)
 
 
+def examined(policy: DriftPolicy, kind: DriftKind, model: Any, reference: Reference, sample: Sample) -> Drift:
+    """Return the verdict on a sample as `xflow.steps.check_drift.examined` does."""
+    columns = [each for each in kind.columns(model) if each.name not in policy.ignore]
+    rows, counted = kind.against(reference, kind.profile(sample, model), sample)
+    p_values = {}
+    for column in columns:
+        old, new = reference.frame[column.name].dropna(), rows[column.name].dropna()
+        if Check.DISTRIBUTION in column.checks and len(old) and len(new):
+            p_values[column.name] = contingency(old, new) if column.kind == "category" else ks_2samp(old, new).pvalue
+    found = compare(reference.frame, rows, columns, p_values)
+    found += [each for each in counted if each.column not in policy.ignore]
+    return judge(found, Limits(policy.alpha, policy.warn, policy.stop))
+
+
 def judged(model: Forecaster, reference: Reference, current: Panel, policy: DriftPolicy = POLICY) -> Drift:
     """Return the gate's verdict on a panel."""
-    return examined(policy, SERIES, model, reference, SERIES.drawn(current, policy.sample))[0]
+    return examined(policy, SERIES, model, reference, SERIES.drawn(current, policy.sample))
 
 
 @dataclass(frozen=True)
@@ -119,16 +136,6 @@ def sources() -> Iterator[Source]:
         whole = [np.concatenate([history.series(i), actual[i]]) for i in range(history.n_series)]
         panel = Panel.from_series("h", list(history.ids), history.ends + actual.shape[1], whole)
         yield Source("M4 hourly", panel, 24, 48, (240, 192, 144, 96, 48), (0, 1, 6, 12, 24, 36, 48), cheap)
-    daily = DATA / "series" / "ltsf" / "exchange_rate.csv"
-    if daily.exists():
-        yield Source(
-            "Exchange rates, daily", _wide(daily), 7, 14, (1500, 1000, 500, 250), (0, 1, 7, 14, 60, 250), cheap
-        )
-
-
-def _wide(path: Path) -> Panel:
-    frame = pd.read_csv(path).select_dtypes("number")
-    return Panel.from_series("D", list(frame.columns), [20_000] * frame.shape[1], [frame[c].to_numpy() for c in frame])
 
 
 def known(source: Source, drop: int) -> Panel:
@@ -156,47 +163,6 @@ def replay_series(source: Source, splits_: int, tallies: list[Tally]) -> tuple[F
             halves.add(judged(model, one, second, POLICY.model_copy(update={"ignore": ("series", "moved")})))
     tallies += [later, halves]
     return model, reference, training
-
-
-def series_faults(source: Source) -> dict[str, Callable[[Panel], Panel]]:
-    """Return what may go wrong with series."""
-    rng, last = np.random.default_rng(1), window(source.seasonality, source.horizon)
-
-    def each(change: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[Panel], Panel]:
-        def apply(panel: Panel) -> Panel:
-            values = [change(panel.series(i).copy(), i) for i in range(panel.n_series)]
-            return Panel.from_series(panel.freq, list(panel.ids), panel.ends, values)
-
-        return apply
-
-    def tail(values: np.ndarray, steps: int, made: np.ndarray | float) -> np.ndarray:
-        values[-steps:] = made
-        return values
-
-    def renamed(panel: Panel) -> Panel:
-        ids = np.array([f"new {name}" if i % 10 < 7 else name for i, name in enumerate(panel.ids)], dtype=object)
-        return replace(panel, ids=ids)
-
-    return {
-        "all values x 1000": each(lambda v, _: v * 1000),
-        "x 1000 in a third of the series": each(lambda v, i: v * 1000 if i % 3 == 0 else v),
-        "x 1000 in the last season alone": each(
-            lambda v, _: tail(v, source.seasonality, v[-source.seasonality :] * 1e3)
-        ),
-        "last season is zeros": each(lambda v, _: tail(v, source.seasonality, 0.0)),
-        "a third of all values are zeros": each(lambda v, _: np.where(rng.random(len(v)) < 0.33, 0.0, v)),
-        "stuck at one value for the last seasons": each(lambda v, _: tail(v, last, v[-last])),
-        "values shuffled within each series": each(lambda v, _: rng.permutation(v)),
-        "names of series shuffled": lambda panel: replace(panel, ids=rng.permutation(panel.ids)),
-        "last seasons 40 % lower": each(lambda v, _: tail(v, last, v[-last:] * 0.6)),
-        "last seasons 15 % lower": each(lambda v, _: tail(v, last, v[-last:] * 0.85)),
-        "only the last two seasons delivered": lambda panel: panel.tail(2 * source.seasonality),
-        "90 % of the series gone": lambda panel: panel.select(np.arange(0, panel.n_series, 10)),
-        "70 % of the series renamed": renamed,
-        "half of the series stopped two years ago": lambda panel: panel.head(
-            np.where(np.arange(panel.n_series) % 2, 2 * last, 0)
-        ),
-    }
 
 
 def cohort_model(frame: pd.DataFrame, text: tuple[str, ...], fields: tuple[str, ...]) -> CohortModel:
@@ -230,30 +196,7 @@ def described(frame: pd.DataFrame, model: CohortModel) -> Reference:
 
 def seen(model: CohortModel, reference: Reference, current: pd.DataFrame) -> Drift:
     """Return the gate's verdict on a frame."""
-    return examined(POLICY, VACANCIES, model, reference, Sample(drawn(current, POLICY.sample)))[0]
-
-
-def vacancy_faults(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return what may go wrong with vacancies."""
-    rng = np.random.default_rng(2)
-    n, text, lemmas = len(frame), frame["responsibility"], frame["responsibility_lemmas"]
-    some = pd.Series(rng.random(n) < 0.5, index=frame.index)
-    garbled = text.map(lambda each: each.encode("utf-8").decode("latin-1"))
-    swapped = {"responsibility": frame["requirement"], "responsibility_lemmas": frame["requirement_lemmas"]}
-    return {
-        "salaries in thousands": frame.assign(salary_net=frame["salary_net"] / 1000),
-        "half of the salaries lost": frame.assign(salary_net=frame["salary_net"].mask(some)),
-        "half of the texts lost": frame.assign(
-            responsibility=text.mask(some, ""), responsibility_lemmas=lemmas.mask(some, "")
-        ),
-        "texts garbled (UTF-8 read as Latin-1)": frame.assign(responsibility=garbled, responsibility_lemmas=garbled),
-        "texts cut after 40 letters": frame.assign(responsibility=text.str[:40], responsibility_lemmas=lemmas.str[:40]),
-        "responsibility and requirement swapped": frame.assign(**swapped),
-        "areas by other codes": frame.assign(area_id="a" + frame["area_id"]),
-        "experience lost": frame.assign(experience_id=""),
-        "columns shuffled: schedule in employment": frame.assign(employment_id=frame["schedule_id"]),
-        "half of them of one new area": frame.assign(area_id=frame["area_id"].mask(some, "9999")),
-    }
+    return examined(POLICY, VACANCIES, model, reference, Sample(drawn(current, POLICY.sample)))
 
 
 def replay_vacancies(path: Path, count: int, tallies: list[Tally]) -> tuple[CohortModel, Reference, pd.DataFrame]:
@@ -308,17 +251,17 @@ def main() -> None:
     for source in sources():
         if fast and source.name != "Tourism monthly":
             continue
-        series[source.name] = (source, *replay_series(source, 5 if fast else 40, tallies))
+        series[source.name] = (source, *replay_series(source, 5 if fast else 100, tallies))
         print(f"{source.name}: {time.perf_counter() - began:.0f} s", flush=True)
     paths = {path.parent.name: path for path in sorted(vacancy_dumps.folder().glob("*/vacancies.parquet"))}
     dumps = {}
     for name, path in [*paths.items()][: 1 if fast else None]:
-        dumps[name] = replay_vacancies(path, 3 if fast else 40, tallies)
+        dumps[name] = replay_vacancies(path, 3 if fast else 60, tallies)
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
     false_alarms(tallies)
     many = {name: each for name, each in series.items() if each[3].n_series >= 30}
     print("\n| fault | " + " | ".join(many) + " |\n|---|" + "---|" * len(many))
-    faults = {name: series_faults(each[0]) for name, each in many.items()}
+    faults = {name: series_faults(each[0].seasonality, each[0].horizon) for name, each in many.items()}
     for fault in next(iter(faults.values()), {}):
         found = {n: judged(model, ref, faults[n][fault](panel)) for n, (_, model, ref, panel) in many.items()}
         power_row(fault, found)
