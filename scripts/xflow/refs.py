@@ -186,6 +186,44 @@ class ModelVersionRef(Ref):
     metrics: dict[str, float] = {}
 
 
+class Verdict(Ref):
+    """What the judgement of a new version decided; nothing serves by it yet.
+
+    Attributes
+    ----------
+    champion
+        The version that serves, ``""`` when there is none.
+    outcome
+        ``promoted``: it won; ``kept``: it did not; ``refused``: it could not be compared.
+    metric, unit, figures
+        What was compared, on units such as ``series``, and every figure.
+    """
+
+    version: ModelVersionRef
+    target: str = ""
+    champion: str
+    outcome: Literal["promoted", "kept", "refused"]
+    reason: str
+    metric: str
+    unit: str
+    figures: dict[str, float] = {}
+    holdout_hash: str
+    feature_set: str
+
+    @property
+    def promote(self) -> bool:
+        """Whether the version won."""
+        return self.outcome == "promoted"
+
+
+class Approval(Ref):
+    """What a person said about a version that won; `by` is ``""`` when nobody answered in time."""
+
+    approved: bool
+    by: str = ""
+    note: str = ""
+
+
 class Promotion(Ref):
     """What was decided about a new model version, and why; `metrics` are the version's own figures."""
 

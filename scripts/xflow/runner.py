@@ -25,6 +25,7 @@ from xflow.settings import Settings, pipelines_folder
 if TYPE_CHECKING:
     from xflow.adapters.greenplum import GreenplumMart
     from xflow.adapters.mlflow_registry import MlflowRegistry
+    from xflow.adapters.promotion_ledger import GreenplumPromotions
     from xflow.adapters.s3 import S3Store
     from xflow.adapters.tarantool import TarantoolFeatures
 
@@ -86,6 +87,13 @@ class Runner:
         from xflow.adapters.greenplum import GreenplumMart
 
         return GreenplumMart(self.settings.greenplum_dsn)
+
+    @cached_property
+    def promotions(self) -> "GreenplumPromotions":
+        """The ledger of promotions."""
+        from xflow.adapters.promotion_ledger import GreenplumPromotions
+
+        return GreenplumPromotions(self.settings.greenplum_dsn)
 
     @cached_property
     def features(self) -> "TarantoolFeatures":

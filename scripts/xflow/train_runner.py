@@ -116,18 +116,36 @@ class TrainRunner(Runner):
                 )
             )
 
-    def promote(self, plan: Json, version: Json) -> Json:
-        """Judge the version beside the champion and move the alias; return a `Promotion`."""
-        from xflow.steps.promote import judge_and_promote
+    def judge(self, plan: Json, version: Json) -> Json:
+        """Judge the version beside the champion; return a `Verdict`."""
+        from xflow.steps.judge import judge
 
-        with self._step("promote"):
+        with self._step("judge"):
             return dump(
-                judge_and_promote(
+                judge(
                     self.pipeline,
                     _plan(plan),
                     refs.ModelVersionRef.model_validate(version),
                     feature_store=self.features,
                     registry=self.registry,
+                    ledger=self.promotions,
+                )
+            )
+
+    def promote(self, verdict: Json, approval: Json | None = None) -> Json:
+        """Let the version serve when it won, and nobody who was asked said no; return a `Promotion`."""
+        from xflow.steps.promote import promote
+
+        with self._step("promote"):
+            return dump(
+                promote(
+                    self.key,
+                    self.pipeline,
+                    refs.Verdict.model_validate(verdict),
+                    refs.Approval.model_validate(approval) if approval else None,
+                    self.code,
+                    registry=self.registry,
+                    ledger=self.promotions,
                 )
             )
 

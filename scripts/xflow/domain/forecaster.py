@@ -38,6 +38,8 @@ class Forecaster:
         Widths learned from out-of-fold residuals.
     non_negative
         No trained value was below 0: forecasts and bounds are cut there.
+    learned
+        Period ordinal of the last value that it was fitted on, by series.
     """
 
     freq: str
@@ -47,6 +49,7 @@ class Forecaster:
     members: Mapping[str, tuple[float, Candidate]]
     intervals: Conformal
     non_negative: bool
+    learned: Mapping[str, int]
 
     @classmethod
     def fit(
@@ -60,7 +63,8 @@ class Forecaster:
         """Fit every member on the whole panel."""
         fitted = {name: (weight, candidate.fit(panel)) for name, (weight, candidate) in members.items()}
         non_negative = bool((panel.values >= 0).all())
-        return cls(panel.freq, seasonality, horizon, panel.exog_names, fitted, intervals, non_negative)
+        learned = dict(zip(panel.ids.tolist(), panel.ends.tolist(), strict=True))
+        return cls(panel.freq, seasonality, horizon, panel.exog_names, fitted, intervals, non_negative, learned)
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -1,17 +1,15 @@
-"""Register a fitted model, judge it beside the champion on one holdout, move the alias, close the run."""
+"""Register a fitted model; let it serve when it won the judgement; close the run."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from xflow.domain import promotion
-from xflow.errors import ForecastNotFinite
 from xflow.pipeline import AnyPipeline
-from xflow.ports import FeatureStore, Mart, ModelRegistry
-from xflow.refs import FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey
-from xflow.steps.kinds import ModelKind, model_kind
+from xflow.ports import Mart, ModelRegistry
+from xflow.promotion_ports import PromotionLedger, PromotionRecord
+from xflow.refs import Approval, FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey, Verdict
+from xflow.steps.kinds import model_kind
 
 
 def register(
@@ -37,48 +35,43 @@ def register(
     return version.model_copy(update={"metrics": fitted.metrics})
 
 
-def judge_and_promote(
+def promote(
+    key: RunKey,
     pipeline: AnyPipeline,
-    plan: FoldPlan,
-    version: ModelVersionRef,
+    verdict: Verdict,
+    approval: Approval | None,
+    code: Mapping[str, str],
     *,
-    feature_store: FeatureStore,
     registry: ModelRegistry,
+    ledger: PromotionLedger,
 ) -> Promotion:
-    """Score champion and challenger on the plan's holdout, and promote by `promotion.decide`.
+    """Let the version serve when it won, and nobody who was asked said no; write the decision to the ledger.
 
-    Both models are loaded as registered and predict the same holdout from the same history.
-    A champion that the pipeline's file has left behind, or that cannot predict this input, gives way
-    to the challenger: predictions would fail with it, and no training could ever replace it.
-    A version that is already the champion stays it: a repeated run changes nothing.
+    The alias moves first: a run that ends in between is repeated, and then finds the version serving.
     """
+    version, won = verdict.version, verdict.promote
+    rejected = won and approval is not None and not approval.approved
+    promoted = won and not rejected
     champion = registry.champion(version.name)
-    if champion is not None and champion.version == version.version:
-        reason, promoted, figures = "this version is the champion already", True, dict[str, float]()
-    else:
-        kind = model_kind(pipeline)
-        data = kind.data(plan, feature_store)
-        rival = None if champion is None else registry.load(champion)
-        stays = None if rival is None else kind.outranks(rival, plan)
-        if stays is None:
-            new = kind.errors(registry.load(version), data)
-            old, absent = _champion_errors(kind, champion, rival, plan, data)
-            decision = promotion.decide(old, new, pipeline.model.metric, absent, kind.unit, kind.fewest)
-        else:
-            decision = promotion.Decision(False, stays)
-        reason, promoted, figures = decision.reason, decision.promote, decision.figures
-        registry.challenge(version, reason, figures)
-        if promoted:
-            registry.promote(version, champion)
-    holder = version if promoted or champion is None else champion
+    if promoted:
+        registry.promote(version, champion)
+    reason = verdict.reason
+    if won and approval is not None:
+        said = f"{'approved' if approval.approved else 'rejected'} by {approval.by or 'nobody'}"
+        reason = f"{said}{f' ({approval.note})' if approval.note else ''}: {reason}"
+    before, after = verdict.champion, version.version if promoted else verdict.champion
+    if not (promoted and before == after and _known(ledger, registry, version)):
+        outcome = "rejected" if rejected else verdict.outcome
+        person = approval.by if won and approval is not None else ""
+        ledger.record(_record(key, pipeline, verdict, outcome, reason, (before, after), person, code, registry))
     return Promotion(
         name=version.name,
         version=version.version,
-        target=plan.target,
-        champion=holder.version,
+        target=verdict.target,
+        champion=after or version.version,
         promoted=promoted,
         reason=reason,
-        figures=figures,
+        figures=verdict.figures,
         metrics=version.metrics,
     )
 
@@ -100,6 +93,55 @@ def close_run(key: RunKey, promotions: list[Promotion], *, mart: Mart) -> None:
     mart.note_run(key, facts)
 
 
+def _known(ledger: PromotionLedger, registry: ModelRegistry, version: ModelVersionRef) -> bool:
+    """Tell whether the ledger knows that a version serves."""
+    moved = [row for row in ledger.decisions(version.name, registry.environment.name) if row.outcome == "promoted"]
+    return bool(moved) and moved[-1].champion_after == version.version
+
+
+def _record(
+    key: RunKey,
+    pipeline: AnyPipeline,
+    verdict: Verdict,
+    outcome: Any,
+    reason: str,
+    champions: tuple[str, str],
+    person: str,
+    code: Mapping[str, str],
+    registry: ModelRegistry,
+) -> PromotionRecord:
+    metric, found = f"holdout_{verdict.metric}", verdict.figures
+    units = found.get(f"holdout_{verdict.unit}")
+    return PromotionRecord(
+        pipeline=pipeline.name,
+        model_name=verdict.version.name,
+        target=verdict.target,
+        run_key=str(key),
+        action="judge",
+        outcome=outcome,
+        version=verdict.version.version,
+        champion_before=champions[0],
+        champion_after=champions[1],
+        environment=registry.environment.name,
+        alias=registry.environment.champion,
+        metric=verdict.metric,
+        champion_score=found.get(f"{metric}_champion"),
+        challenger_score=found.get(f"{metric}_challenger"),
+        difference=found.get(f"{metric}_difference"),
+        lower=found.get(f"{metric}_difference_lower"),
+        upper=found.get(f"{metric}_difference_upper"),
+        confidence=pipeline.promotion.confidence,
+        units=None if units is None else int(units),
+        policy=pipeline.promotion.model_dump_json(),
+        figures=json.dumps(found, sort_keys=True),
+        reason=reason,
+        holdout_hash=verdict.holdout_hash,
+        feature_set=verdict.feature_set,
+        git_commit=code.get("git_commit", ""),
+        decided_by=person or "policy",
+    )
+
+
 def _description(pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel) -> str:
     """Return what a version is and how good, as Markdown for the registry's page."""
     model = pipeline.model
@@ -109,18 +151,3 @@ def _description(pipeline: AnyPipeline, plan: FoldPlan, fitted: FittedModel) -> 
         for part in ("backtest", "holdout")
     ]
     return "\n".join([model_kind(pipeline).description(plan, fitted), "", *figures])
-
-
-def _champion_errors(
-    kind: ModelKind, champion: ModelVersionRef | None, model: Any, plan: FoldPlan, data: Any
-) -> tuple[np.ndarray | None, str]:
-    """Return the champion's errors, or None, and why there is none to compare with."""
-    if champion is None:
-        return None, "first model"
-    left_behind = kind.mismatch(model, plan)
-    if left_behind is None:
-        try:
-            return kind.errors(model, data), ""
-        except ForecastNotFinite as error:
-            left_behind = str(error)
-    return None, f"replaces version {champion.version}, which cannot serve any more ({left_behind})"

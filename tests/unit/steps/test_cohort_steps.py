@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
+from xflow.adapters.memory_promotions import MemoryPromotions
 from xflow.adapters.memory_registry import MemoryRegistry
 from xflow.errors import (
     ChampionMissing,
@@ -20,12 +21,13 @@ from xflow.errors import (
     ModelIncompatible,
 )
 from xflow.origin import origin_of
-from xflow.refs import RunKey
+from xflow.refs import FoldPlan, ModelVersionRef, Promotion, RunKey
 from xflow.schema import vacancy_tables
 from xflow.steps import input_objects
 from xflow.steps.check_contract import check_contract
 from xflow.steps.fit import fit
 from xflow.steps.input_objects import downloaded
+from xflow.steps.judge import judge
 from xflow.steps.kinds import input_kind
 from xflow.steps.kinds.cohort_data import identities
 from xflow.steps.kinds.cohort_models import CohortModels
@@ -33,7 +35,7 @@ from xflow.steps.load_mart import load_mart
 from xflow.steps.load_predictions import load_predictions
 from xflow.steps.plan import plan
 from xflow.steps.predict import predict
-from xflow.steps.promote import close_run, judge_and_promote, register
+from xflow.steps.promote import close_run, promote, register
 from xflow.steps.select import select
 from xflow.steps.tune import tune
 from xflow.steps.write_features import write_features
@@ -97,7 +99,7 @@ class World:
     def __init__(self, config: VacancyPipeline, table: pa.Table):
         self.config = config
         self.store, self.mart = MemoryStore(), MemoryMart()
-        self.features, self.registry = MemoryFeatures(), MemoryRegistry()
+        self.features, self.registry, self.ledger = MemoryFeatures(), MemoryRegistry(), MemoryPromotions()
         self.plans = {}
         self.mart.prepare("jobs", vacancy_tables())
         self.put(table)
@@ -127,14 +129,19 @@ class World:
         made_of = {"checked": self.checked, "origin": origin_of(self.config)}
         fitted = fit(key, self.config, planned, chosen, {}, registry=self.registry, **made_of, **stores)
         version = register(key, self.config, planned, fitted, {}, registry=self.registry)
-        return judge_and_promote(self.config, planned, version, feature_store=self.features, registry=self.registry)
+        return self.promote(key, planned, version)
+
+    def promote(self, key: RunKey, planned: FoldPlan, version: ModelVersionRef) -> Promotion:
+        stores = {"registry": self.registry, "ledger": self.ledger}
+        verdict = judge(self.config, planned, version, feature_store=self.features, **stores)
+        return promote(key, self.config, verdict, None, {}, **stores)
 
     def predict(self, run_id="one"):
         key = RunKey(pipeline="jobs", kind="predict", run_id=run_id)
         checked, made = self.features_of(key)
         found = predict(
             key, self.config, checked, made, None, "commit",
-            store=self.store, feature_store=self.features, registry=self.registry,
+            store=self.store, feature_store=self.features, registry=self.registry, ledger=MemoryPromotions(),
         )  # fmt: skip
         load_predictions(key, self.config, found, store=self.store, mart=self.mart)
         return self.mart.rows[str(key), "jobs_prediction"]
@@ -321,7 +328,7 @@ def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(tra
     assert CohortModels(asked).outranks(champion, planned) is None
     assert "measure" in CohortModels(asked).mismatch(champion, planned)
     version = trained.registry.register("jobs_demand", "ages", "ages", {}, "")
-    judged = judge_and_promote(other.config, planned, version, feature_store=other.features, registry=trained.registry)
+    judged = other.promote(RunKey(pipeline="jobs", kind="train", run_id="ages"), planned, version)
     assert (judged.promoted, judged.champion) == (False, "1")
 
 

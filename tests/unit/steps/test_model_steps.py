@@ -10,19 +10,30 @@ import pyarrow.parquet as pq
 import pytest
 
 from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
+from xflow.adapters.memory_promotions import MemoryPromotions
 from xflow.adapters.memory_registry import MemoryRegistry
 from xflow.domain.panel import period_starts
-from xflow.errors import ChampionMissing, ConfigInvalid, ContractViolated, FloorNotBeaten, ModelIncompatible
+from xflow.environments import environment
+from xflow.errors import (
+    ChampionMissing,
+    ConfigInvalid,
+    ContractViolated,
+    FeatureSetMissing,
+    FloorNotBeaten,
+    ModelIncompatible,
+)
 from xflow.origin import origin_of
 from xflow.pipeline import Pipeline
+from xflow.pipeline_base import PromotionPolicy
 from xflow.ports import SeriesBlock
-from xflow.refs import CheckedInput, ObjectRef, RunKey
+from xflow.refs import Approval, CheckedInput, ModelVersionRef, ObjectRef, RunKey
 from xflow.schema import series_tables
 from xflow.steps.fit import fit
+from xflow.steps.judge import judge
 from xflow.steps.load_predictions import load_predictions
 from xflow.steps.plan import plan
 from xflow.steps.predict import predict as predict_step
-from xflow.steps.promote import close_run, judge_and_promote, register
+from xflow.steps.promote import close_run, promote, register
 from xflow.steps.select import select
 from xflow.steps.tune import tune
 
@@ -42,6 +53,10 @@ def pipeline(candidates=(NAIVE, XGB), **model) -> Pipeline:
             "model": section,
         }
     )
+
+
+def lenient() -> Pipeline:
+    return pipeline().model_copy(update={"promotion": PromotionPolicy(confidence=0.7)})
 
 
 def blocks() -> list[SeriesBlock]:
@@ -73,14 +88,23 @@ MADE_OF = {"checked": CHECKED, "origin": origin_of(pipeline())}
 @pytest.fixture
 def world():
     found = SimpleNamespace(
-        store=MemoryStore(), mart=MemoryMart(), features=MemoryFeatures(), registry=MemoryRegistry()
+        store=MemoryStore(),
+        mart=MemoryMart(),
+        features=MemoryFeatures(),
+        registry=MemoryRegistry(),
+        ledger=MemoryPromotions(),
     )
     found.mart.prepare("demo", series_tables((), (0.8, 0.95)))
     found.set = found.features.write(key("train"), {"frequency": "M", "exogenous": ""}, blocks())
     return found
 
 
-def train(world, config, run_id="one"):
+def judged_by(world, config, planned, version):
+    stores = {"feature_store": world.features, "registry": world.registry, "ledger": world.ledger}
+    return judge(config, planned, version, **stores)
+
+
+def train(world, config, run_id="one", approval=None):
     run = key("train", run_id)
     planned = plan(config, world.set, HORIZON, 2, feature_store=world.features)
     stores = {"store": world.store, "feature_store": world.features}
@@ -88,7 +112,8 @@ def train(world, config, run_id="one"):
     chosen = select(run, config, planned, scores, CODE, registry=world.registry, **stores)
     fitted = fit(run, config, planned, chosen, CODE, registry=world.registry, **MADE_OF, **stores)
     version = register(run, config, planned, fitted, CODE, registry=world.registry)
-    judged = judge_and_promote(config, planned, version, feature_store=world.features, registry=world.registry)
+    verdict = judged_by(world, config, planned, version)
+    judged = promote(run, config, verdict, approval, CODE, registry=world.registry, ledger=world.ledger)
     close_run(run, [judged], mart=world.mart)
     return chosen, fitted, judged
 
@@ -97,7 +122,7 @@ def predict(world, config, run_id="one", horizon=HORIZON):
     run = key("predict", run_id)
     made = predict_step(
         run, config, CHECKED, world.set, horizon, "commit",
-        store=world.store, feature_store=world.features, registry=world.registry,
+        store=world.store, feature_store=world.features, registry=world.registry, ledger=MemoryPromotions(),
     )  # fmt: skip
     load_predictions(run, config, made, store=world.store, mart=world.mart)
     return made, world.mart.rows[str(run), "demo_prediction"]
@@ -113,7 +138,8 @@ def test_training_beats_the_floor_and_makes_the_first_champion(world):
     run = world.registry.runs["demo/train/one"]
     assert run["tags"] == {**CODE, "kind": "train"}
     assert CODE.items() <= world.registry.notes["demo", "1"].items()
-    assert {"forecast_against_actual", "error_by_horizon", "residuals", "candidates"} == set(run["figures"])
+    drawn = {"forecast_against_actual", "error_by_horizon", "residuals", "candidates", "promotion"}
+    assert drawn == set(run["figures"])
     for figure in run["figures"].values():
         png = io.BytesIO()
         figure.savefig(png)
@@ -132,6 +158,113 @@ def test_an_equal_challenger_does_not_replace_the_champion(world):
     _, _, judged = train(world, pipeline(), "two")
     assert (judged.promoted, judged.version, judged.champion) == (False, "2", "1")
     assert world.registry.champion("demo").version == "1"
+
+
+def test_a_decision_is_in_the_ledger_the_tags_and_a_picture(world):
+    _, fitted, judged = train(world, pipeline())
+    (row,) = world.ledger.decisions("demo", "prod")
+    assert (row.action, row.outcome, row.version, row.champion_before, row.champion_after) == (
+        "judge", "promoted", "1", "", "1",
+    )  # fmt: skip
+    assert (row.run_key, row.decided_by, row.git_commit) == ("demo/train/one", "policy", "0123abcd")
+    assert row.holdout_hash == world.registry.notes["demo", "1"]["holdout_hash"]
+    assert row.challenger_score == pytest.approx(fitted.metrics["holdout_mase"])
+    assert json.loads(row.policy)["confidence"] == 0.95
+    assert world.registry.notes["demo", "1"]["decision"] == f"promoted: {judged.reason}"
+    train(world, pipeline(), "two")
+    kept = world.ledger.decisions("demo", "prod")[-1]
+    assert (kept.outcome, kept.champion_before, kept.champion_after, kept.units) == ("kept", "1", "1", SERIES)
+    assert kept.difference == kept.lower == kept.upper == 0
+    assert world.registry.aliases["demo", "challenger"] == "2"
+
+
+def test_the_same_run_again_adds_nothing_to_the_ledger(world):
+    for _ in range(2):
+        train(world, pipeline())
+    assert len(world.ledger.rows) == 1
+
+
+def test_a_run_that_ended_between_the_alias_and_the_ledger_is_repeated(world):
+    train(world, pipeline())
+    world.ledger.rows.clear()
+    assert train(world, pipeline())[2].promoted
+    (row,) = world.ledger.rows
+    assert (row.outcome, row.champion_after) == ("promoted", "1")
+
+
+def test_a_champion_that_saw_the_holdout_is_not_compared(world):
+    """Judged as of an earlier date, the champion of today would know the answers."""
+    train(world, pipeline())
+    earlier = [SeriesBlock(b.series_id, b.start, b.values[:-1], b.exogenous, 1) for b in blocks()]
+    world.set = world.features.write(key("train", "then"), {"frequency": "M", "exogenous": ""}, earlier)
+    _, _, judged = train(world, pipeline(), "then")
+    assert (judged.promoted, judged.champion) == (False, "1")
+    assert "fitted on values of the holdout in 8 of 8 series (s0, s1, s2, s3, s4)" in judged.reason
+    assert world.ledger.rows[-1].outcome == "refused"
+    assert world.registry.champion("demo").version == "1"
+
+
+def test_one_series_that_the_champion_saw_further_is_enough_to_refuse(world):
+    train(world, pipeline())
+    one = [replace(b, values=b.values[:-2]) if b.series_id == "s3" else b for b in blocks()]
+    world.set = world.features.write(key("train", "one less"), {"frequency": "M", "exogenous": ""}, one)
+    assert "in 1 of 8 series (s3)" in train(world, pipeline(), "then")[2].reason
+
+
+def test_a_model_that_is_better_on_every_series_replaces_the_champion(world):
+    train(world, pipeline([NAIVE, XGB | {"params": {"trees": 2, "depth": 1}}]))
+    _, _, judged = train(world, lenient(), "two")
+    assert (judged.promoted, judged.champion) == (True, "2"), judged.reason
+    row = world.ledger.rows[-1]
+    assert row.upper < 0
+    assert row.lower <= row.difference <= row.upper
+    assert world.registry.aliases["demo", "previous"] == "1"
+    assert world.registry.aliases["demo", "staging"] == "2"
+
+
+@pytest.mark.parametrize("name", ["dev", "staging"])
+def test_elsewhere_than_in_production_the_alias_of_the_environment_moves(world, name):
+    world.registry.environment = environment(name)
+    assert train(world, pipeline())[2].promoted
+    assert set(world.registry.aliases) == {("demo", "challenger"), ("demo", name)}
+    assert world.ledger.rows[-1].alias == name
+
+
+def test_a_version_that_a_person_rejects_stays_a_challenger_and_staged(world):
+    said = Approval(approved=False, by="ann", note="holidays")
+    _, _, judged = train(world, pipeline(), approval=said)
+    assert not judged.promoted
+    assert judged.reason.startswith("rejected by ann (holidays): first model")
+    assert world.registry.champion("demo") is None
+    assert world.registry.aliases == {("demo", "challenger"): "1", ("demo", "staging"): "1"}
+    row = world.ledger.rows[-1]
+    assert (row.outcome, row.champion_after, row.decided_by) == ("rejected", "", "ann")
+
+
+def test_a_version_that_a_person_approves_serves(world):
+    _, _, judged = train(world, pipeline(), approval=Approval(approved=True, by="ann"))
+    assert judged.promoted
+    assert (world.ledger.rows[-1].decided_by, world.ledger.rows[-1].champion_after) == ("ann", "1")
+
+
+def test_a_version_that_was_rolled_back_does_not_come_back_by_repeating_its_run(world):
+    train(world, pipeline([NAIVE, XGB | {"params": {"trees": 2, "depth": 1}}]))
+    assert train(world, lenient(), "two")[2].promoted
+    row = world.ledger.rows[-1]
+    back = {"action": "rollback", "version": "1", "champion_before": "2", "champion_after": "1", "run_key": "by hand"}
+    world.ledger.record(row.model_copy(update=back | {"reason": "wrong unit", "decided_by": "bob", "decided_at": None}))
+    world.registry.promote(world.registry.version("demo", "1"), world.registry.version("demo", "2"))
+    _, _, judged = train(world, lenient(), "two")
+    assert (judged.promoted, judged.champion) == (False, "1")
+    assert "rolled back by bob (wrong unit)" in judged.reason
+
+
+def test_a_holdout_that_is_not_the_frozen_one_is_refused(world):
+    train(world, pipeline())
+    planned = plan(pipeline(), world.set, HORIZON, 2, feature_store=world.features)
+    version = ModelVersionRef(name="demo", version="9", mlflow_run_id="demo/train/one")
+    with pytest.raises(FeatureSetMissing, match="was frozen"):
+        judged_by(world, pipeline(), planned.model_copy(update={"holdout_hash": "0" * 64}), version)
 
 
 def test_the_same_run_again_keeps_version_and_champion(world):

@@ -144,6 +144,15 @@ class ModelKind(Protocol):
     def mismatch(self, model: Any, plan: FoldPlan | None = None) -> str | None:
         """Return why a model cannot serve the pipeline (or be judged by a plan) any more, or None."""
 
+    def holdout_hash(self, data: Any) -> str:
+        """Return the name of the holdout by its content, as the plan froze it."""
+
+    def groups(self, data: Any) -> np.ndarray:
+        """Return the number of the group of each unit of the holdout, int64, shape (n,): errors in one depend."""
+
+    def seen(self, model: Any, data: Any) -> str | None:
+        """Return what of the holdout a model was trained on, so that it cannot be compared by it, or None."""
+
     def outranks(self, champion: Any, plan: FoldPlan) -> str | None:
         """Return why a champion stays that a plan cannot judge, or None."""
 

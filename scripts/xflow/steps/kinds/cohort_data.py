@@ -88,7 +88,7 @@ class CohortTarget:
         labels = self._labels(frame, boundaries, measure)
         learned = labels.take(split.train)
         cohorts.check_labels(learned, self._name, self._section.folds)
-        content = _hash(frame.iloc[split.holdout], labels.take(split.holdout))
+        content = content_hash(frame.iloc[split.holdout], labels.take(split.holdout))
         return Frozen(boundaries, measure, content, int(learned.judged.sum()))
 
     def data(self, frame: pd.DataFrame, boundaries: tuple[float, ...], measure: str, folds: int) -> CohortData:
@@ -102,7 +102,7 @@ class CohortTarget:
         return CohortData(
             train,
             learned,
-            splits.folds(_groups(train), codes, folds, self._section.seed),
+            splits.folds(group_numbers(train), codes, folds, self._section.seed),
             frame.iloc[split.holdout].reset_index(drop=True),
             labels.take(split.holdout),
         )
@@ -122,7 +122,7 @@ class CohortTarget:
         Younger ones, which cannot be judged yet, are not learned from: they will be the holdout of a later training,
         which must not find a champion that knows them.
         """
-        groups = _groups(frame)
+        groups = group_numbers(frame)
         judged = np.flatnonzero(labels.judged)
         times = _times(frame, groups, measure)
         parts = splits.holdout(times[judged], groups[judged], self._section.holdout)
@@ -154,7 +154,8 @@ def identities(frame: pd.DataFrame) -> np.ndarray:
     return splits.identities(*(frame[name].tolist() for name in names))
 
 
-def _groups(frame: pd.DataFrame) -> np.ndarray:
+def group_numbers(frame: pd.DataFrame) -> np.ndarray:
+    """Return the number of each vacancy's group, shape (n,): one employer's and near-duplicate texts are one."""
     return splits.groups(frame["employer_id"].tolist(), frame["responsibility_lemmas"].tolist())
 
 
@@ -173,8 +174,8 @@ def _times(frame: pd.DataFrame, groups: np.ndarray, measure: str) -> np.ndarray:
     return np.asarray(-frame["followed"].to_numpy() if began else frame["published"].to_numpy())
 
 
-def _hash(frame: pd.DataFrame, labels: Labels) -> str:
-    """Name the holdout by its content: ids, texts and cohorts."""
+def content_hash(frame: pd.DataFrame, labels: Labels) -> str:
+    """Name a holdout by its content: ids, texts and cohorts."""
     content = hashlib.sha256(pd.util.hash_pandas_object(frame.drop(columns=[ROW_ID]), index=False).to_numpy().tobytes())
     content.update(labels.feasible.tobytes())
     return content.hexdigest()

@@ -20,7 +20,7 @@ from xflow.errors import ConfigInvalid
 from xflow.ports import FeatureStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
-from xflow.steps.kinds.cohort_data import CohortData, CohortTarget, identities, read_frame
+from xflow.steps.kinds.cohort_data import CohortData, CohortTarget, content_hash, group_numbers, identities, read_frame
 from xflow.steps.kinds.holdout import cohort_holdout
 from xflow.vacancy_pipeline import CohortCandidate, VacancyPipeline
 
@@ -167,6 +167,18 @@ class CohortModels:
             wanted += [("boundaries", fixed, model.boundaries)]
         differ = [f"{name} {found} (now {now})" for name, now, found in wanted if tuple(now) != tuple(found)]
         return f"trained for {', '.join(differ)}" if differ else None
+
+    def holdout_hash(self, data: CohortData) -> str:
+        """Return the name of the holdout by its content: ids, texts and cohorts."""
+        return content_hash(data.holdout, data.holdout_labels)
+
+    def groups(self, data: CohortData) -> np.ndarray:
+        """Return the group of each vacancy: one employer's, and near-duplicate texts, are one."""
+        return group_numbers(data.holdout)
+
+    def seen(self, model: CohortModel, data: CohortData) -> str | None:  # noqa: ARG002
+        """Return None: `errors` leaves out what a model learned from, vacancy by vacancy."""
+        return None
 
     def outranks(self, champion: CohortModel, plan: FoldPlan) -> str | None:
         """Return why a champion of lifetimes stays when the plan, by the input alone, is of ages; else None."""

@@ -15,6 +15,7 @@ from xflow.domain.forecaster import Forecast, Forecaster, fit_intervals
 from xflow.domain.intervals import series_scale
 from xflow.domain.metrics import coverage, mean_error, per_series
 from xflow.domain.panel import Panel
+from xflow.domain.promotion import FEWEST_GROUPS
 from xflow.errors import ContractViolated
 from xflow.pipeline import Candidate, Pipeline
 from xflow.ports import FeatureStore
@@ -52,7 +53,7 @@ class SeriesModels:
     """What is special to models of series; see `xflow.steps.kinds.ModelKind`."""
 
     unit = "series"
-    fewest = 1
+    fewest = FEWEST_GROUPS
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline, self._model = pipeline, pipeline.model
@@ -91,7 +92,7 @@ class SeriesModels:
             folds=len(folds.folds),
             min_train=min_train,
             trials=trials,
-            holdout_hash=_hash(panel, steps),
+            holdout_hash=_hash(panel.ids, panel.ends, panel.split_last(steps)[1]),
             scored=folds.scored,
         )
 
@@ -174,13 +175,36 @@ class SeriesModels:
         made = model.forecast(data.history, data.actual.shape[1])
         return per_series(self._model.metric, data.actual, made.mean, data.history, self._model.seasonality)
 
-    def mismatch(self, model: Forecaster, plan: FoldPlan | None = None) -> str | None:  # noqa: ARG002
+    def mismatch(self, model: Forecaster, plan: FoldPlan | None = None) -> str | None:
         """Return what a model was trained for and the pipeline now says otherwise, or None when they agree."""
+        if plan is not None and not hasattr(model, "learned"):
+            return "made by an earlier version of xFlow, which does not say what it learned from"
         wanted = (self._pipeline.contract.frequency, self._pipeline.input.exogenous, self._model.levels)
         found = (model.freq, tuple(model.exogenous), tuple(model.levels))
         if wanted == found:
             return None
         return f"trained for frequency, exogenous columns and levels {found}, the pipeline now says {wanted}"
+
+    def holdout_hash(self, data: PanelData) -> str:
+        """Return the name of the holdout by its content: ids, times and values."""
+        steps = data.actual.shape[1]
+        scored = np.isfinite(data.actual).all(axis=1)
+        return _hash(data.history.ids, data.history.ends + np.where(scored, steps * data.history.step, 0), data.actual)
+
+    def groups(self, data: PanelData) -> np.ndarray:
+        """Return a group for every series."""
+        return np.arange(data.history.n_series)
+
+    def seen(self, model: Forecaster, data: PanelData) -> str | None:
+        """Return in how many series a model was fitted on values of the holdout."""
+        ids, first = data.history.ids.tolist(), (data.history.ends + data.history.step).tolist()
+        known = [name for name, start in zip(ids, first, strict=True) if model.learned.get(name, start - 1) >= start]
+        if not known:
+            return None
+        return (
+            f"the champion was fitted on values of the holdout in {len(known)} of {len(ids)} series "
+            f"({', '.join(known[:5])}), and would be flattered by it"
+        )
 
     def outranks(self, champion: Forecaster, plan: FoldPlan) -> str | None:  # noqa: ARG002  # any plan judges it
         """Return None: there is no other measure that a champion could be better by."""
@@ -280,10 +304,8 @@ def _columns(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int
     return columns
 
 
-def _hash(panel: Panel, horizon: int) -> str:
-    """Name the holdout by its content: ids, times and values."""
-    _, actual = panel.split_last(horizon)
-    content = hashlib.sha256("\0".join(panel.ids).encode())
-    content.update(panel.ends.tobytes())
+def _hash(ids: np.ndarray, ends: np.ndarray, actual: np.ndarray) -> str:
+    content = hashlib.sha256("\0".join(ids).encode())
+    content.update(ends.tobytes())
     content.update(actual.tobytes())
     return content.hexdigest()

@@ -1,0 +1,122 @@
+"""Judge a new model version beside the champion on one holdout."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xflow.domain import promotion
+from xflow.domain.promotion_figure import comparison
+from xflow.environments import PRODUCTION
+from xflow.errors import FeatureSetMissing, ForecastNotFinite
+from xflow.pipeline import AnyPipeline
+from xflow.ports import FeatureStore, ModelRegistry
+from xflow.promotion_ports import PromotionLedger, PromotionRecord
+from xflow.refs import FoldPlan, ModelVersionRef, Verdict
+from xflow.steps.kinds import ModelKind, model_kind
+
+SERVES = "this version is the champion already"
+
+
+def judge(
+    pipeline: AnyPipeline,
+    plan: FoldPlan,
+    version: ModelVersionRef,
+    *,
+    feature_store: FeatureStore,
+    registry: ModelRegistry,
+    ledger: PromotionLedger,
+) -> Verdict:
+    """Score champion and challenger on the plan's holdout, and decide by `promotion.decide`.
+
+    Both models are loaded as registered and predict the same holdout from the same history, each through its own
+    preprocessing. The decision goes to the version's tags, and a picture of it to its run.
+
+    A champion that learned from the holdout is not compared: the challenger is refused. A champion that the pipeline's
+    file has left behind, or that cannot predict this input, gives way: predictions would fail with it, and no
+    training could ever replace it. A version that is already the champion stays it: a repeated run changes nothing. A
+    version that was rolled back comes back by hand alone.
+
+    Raises
+    ------
+    FeatureSetMissing
+        The holdout is not the one that was frozen.
+    """
+    champion = registry.champion(version.name)
+    if champion is not None and champion.version == version.version:
+        decision = promotion.Decision("promoted", SERVES)
+    elif stopped := _rolled_back(ledger.decisions(version.name, registry.environment.name), version):
+        decision = promotion.Decision("refused", stopped)
+    else:
+        decision = _decide(pipeline, plan, version, champion, feature_store, registry)
+    if decision.reason != SERVES:
+        registry.challenge(version, f"{decision.outcome}: {decision.reason}", decision.figures)
+    if decision.promote and registry.environment == PRODUCTION:
+        registry.stage(version)
+    return Verdict(
+        version=version,
+        target=plan.target,
+        champion="" if champion is None else champion.version,
+        outcome=decision.outcome,
+        reason=decision.reason,
+        metric=pipeline.model.metric,
+        unit=model_kind(pipeline).unit,
+        figures=decision.figures,
+        holdout_hash=plan.holdout_hash,
+        feature_set=plan.feature_set.id,
+    )
+
+
+def _decide(
+    pipeline: AnyPipeline,
+    plan: FoldPlan,
+    version: ModelVersionRef,
+    champion: ModelVersionRef | None,
+    feature_store: FeatureStore,
+    registry: ModelRegistry,
+) -> promotion.Decision:
+    kind, metric = model_kind(pipeline), pipeline.model.metric
+    data = kind.data(plan, feature_store)
+    if (found := kind.holdout_hash(data)) != plan.holdout_hash:
+        raise FeatureSetMissing(
+            f"{version.name}: the holdout hashes to {found}, {plan.holdout_hash} was frozen. Run the training again."
+        )
+    old, absent = None, "first model"
+    if champion is not None:
+        rival = registry.load(champion)
+        if stays := kind.outranks(rival, plan):
+            return promotion.Decision("refused", stays)
+        left_behind = kind.mismatch(rival, plan)
+        if left_behind is None and (seen := kind.seen(rival, data)):
+            return promotion.Decision("refused", f"{seen}: version {champion.version} stays, and is not compared")
+        if left_behind is None:
+            old, left_behind = _errors(kind, rival, data)
+        absent = f"replaces version {champion.version}, which cannot serve any more ({left_behind})"
+    new = kind.errors(registry.load(version), data)
+    floor = version.metrics.get(f"holdout_{metric}_floor")
+    holdout = promotion.Holdout(metric, kind.unit, kind.groups(data), kind.fewest, floor, pipeline.model.seed)
+    decision = promotion.decide(old, new, pipeline.promotion, holdout, absent)
+    registry.log_figure(version.mlflow_run_id, "promotion", comparison(old, new, decision, holdout))
+    return decision
+
+
+def _errors(kind: ModelKind, model: Any, data: Any) -> tuple[np.ndarray | None, str | None]:
+    """Return a champion's errors, or None, and why it has none."""
+    try:
+        return kind.errors(model, data), None
+    except ForecastNotFinite as error:
+        return None, str(error)
+
+
+def _rolled_back(decisions: Sequence[PromotionRecord], version: ModelVersionRef) -> str | None:
+    """Return by whom and why a version was rolled back, or None when it was not, or serves again since."""
+    stopped: str | None = None
+    for row in decisions:
+        if row.action == "rollback" and row.champion_before == version.version:
+            stopped = (
+                f"version {version.version} was rolled back by {row.decided_by} ({row.reason}): it may serve again by "
+                "hand, with xflow promote"
+            )
+        elif row.outcome == "promoted" and row.champion_after == version.version:
+            stopped = None
+    return stopped
