@@ -106,11 +106,22 @@ def test_late_values_fill_in_and_corrected_ones_replace(make: Any) -> None:
     world.run("predict", "corrected", history({"a": {4: 6.5}}))
     world.look()
     assert world.figures("all", "mae") == {"": (2.25, 2)}
-    # What a run that failed left, and runs that are not done, do not count.
+    # What a run that failed left does not count.
+    world.reject(world.run("predict", "bad", PAST, [forecast("a", 4, 1, 0.0, row=2)]))
     world.reject(late)
     world.reject(world.run("predict", "wrong", history({"a": {4: 100.0}})))
     world.look()
     assert world.figures("all", "mae") == {"": (0.5, 1)}
+
+
+def test_values_after_the_origin_do_not_scale(make: Any) -> None:
+    """The input of a run as of a past date reaches beyond it."""
+    world = make("mase")
+    world.version(mase=1.0)
+    rows = history({"a": {1: 1.0, 2: 3.0, 3: 5.0, 4: 7.0, 5: 100.0}})
+    world.run("predict", "p", rows, [forecast("a", 4, 1, 6.0, row=2)])
+    world.look()
+    assert world.figures("all", "mase") == {"": (0.5, 1)}
 
 
 def test_a_null_is_no_value(make: Any) -> None:

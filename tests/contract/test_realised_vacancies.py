@@ -88,7 +88,8 @@ def test_salary_cohorts_by_hand(world: World) -> None:
         "100k and more": 2, "not stated": 1
     }  # fmt: skip
     # What failed counts for nothing, and neither does a run that read an older snapshot later.
-    world.reject(world.run("predict", "wrong", [vacancy("1", 9)]))
+    wrong = prediction("1", 0, 0.1, model=name)
+    world.reject(world.run("predict", "wrong", [vacancy("1", 2)], [wrong]))
     world.run("train", "older", [vacancy("2", 1)])
     before = world.rows()
     world.look()

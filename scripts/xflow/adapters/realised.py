@@ -23,16 +23,19 @@ WORST_SERIES = 20
 STEPS: dict[Unit, str] = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 ERRORS = {
     "mase": "avg(scaled)",
-    "smape": "avg(percent)",
+    "smape": "avg(relative)",
     "mae": "avg(absolute)",
     "rmse": "sqrt(avg(absolute * absolute))",
 }
 VERSIONED = ("model_version", "newest_of_version")
 PARTS = [
-    *[(name, "''", "newest", item) for name, item in (("all", "''"), ("window", "window_start"), ("step", "step"))],
+    *[
+        (name, "''::text", "newest", item)
+        for name, item in (("all", "''"), ("window", "window_start"), ("step", "step"))
+    ],
     *[(name, *VERSIONED, item) for name, item in (("all", "''"), ("window", "window_start"), ("step", "step"))],
-    ("run", "''", "true", "run_key"),
-    ("series", "''", "newest", "series_id"),
+    ("run", "''::text", "true", "run_key"),
+    ("series", "''::text", "newest", "series_id"),
 ]
 """Slice, expression of the version, which rows count, and expression of the item."""
 NEWEST = """

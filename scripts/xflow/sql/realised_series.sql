@@ -45,7 +45,7 @@ SELECT m.run_key, m.series_id, m.model_version, m.step,
        m.absolute,
        CASE WHEN s.scale > 0 THEN m.absolute / s.scale END AS scaled,
        CASE WHEN abs(m.value) + abs(m.forecast) > 0
-            THEN 200 * m.absolute / (abs(m.value) + abs(m.forecast)) ELSE 0 END AS percent$inside,
+            THEN 200 * m.absolute / (abs(m.value) + abs(m.forecast)) ELSE 0 END AS relative$inside,
        -- A run that was repeated for an origin counts once: the newest.
        row_number() OVER (PARTITION BY m.series_id, m."timestamp", m.step
                           ORDER BY m.started_at DESC, m.run_key DESC) = 1 AS newest,

@@ -62,7 +62,7 @@ def monitor(
     cells = list(_cells(pipeline, asked, realised, references))
     if not cells:
         return _close(key, "nothing to monitor: no outcome of a prediction is known yet", until, [], mart)
-    evidence = evidence_of(key, realised, trainings)
+    evidence = evidence_of(realised, trainings)
     decisions = {
         target: _decide(pipeline, target, version, cells, references, evidence) for target, version in serving.items()
     }

@@ -12,7 +12,6 @@ from xflow.errors import ModelMissing
 from xflow.monitor_ports import RealisedMart, Training
 from xflow.pipeline import AnyPipeline
 from xflow.ports import ModelRegistry
-from xflow.refs import RunKey
 
 ASKS = "asks_for_retraining"
 """In the ledger's metrics of a monitor run: 1 when it asked."""
@@ -70,22 +69,20 @@ def trainings_of(ledger: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], T
     return found
 
 
-def evidence_of(key: RunKey, realised: RealisedMart, trainings: Sequence[Mapping[str, Any]]) -> Evidence:
+def evidence_of(realised: RealisedMart, trainings: Sequence[Mapping[str, Any]]) -> Evidence:
     """Return what the ledger knows: the last training, the last request for one, and the last drift.
 
     What a request stood on is no news once a training has followed it, even one that knew no newer values. A training
-    that failed is asked for again.
+    that failed is asked for again. An earlier attempt of the run that asks left no request: its ledger row began anew.
 
     Parameters
     ----------
-    key
-        The run that asks: its own earlier attempt is no request.
     trainings
         Ledger rows of trainings, the newest first.
     """
     known = [run["as_of"] for run in trainings if run["state"] == "success" and run["as_of"]][:1]
     drifts = [run["drift"] for run in realised.ledger("predict") if run["drift"]]
-    requests = [run for run in realised.ledger("monitor") if run["run_key"] != str(key) and _asked(run["metrics"])]
+    requests = [run for run in realised.ledger("monitor") if _asked(run["metrics"])]
     pending = False
     if requests:
         followed = {run["state"] for run in trainings if run["started_at"] > requests[0]["started_at"]}
