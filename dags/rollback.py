@@ -65,7 +65,7 @@ def form(pipeline: AnyPipeline) -> dict[str, Param]:
             type=["null", "string"],
             pattern=r"^(\d+|@[a-z_]+)$",
             title="Version",
-            description_md="Number of a version, as 7, or an alias, as @staging. Empty: the version that served before.",
+            description_md="Number, as 7, or an alias, as @staging. Empty: the version that served before.",
         ),
     }
     if pipeline.targets == ("",):

@@ -35,7 +35,6 @@ class ApprovePromotion(HITLOperator):
             subject="Promote?",
             options=[APPROVE, REJECT],
             defaults=REJECT,
-            params={"note": NOTE},
             response_timeout=timedelta(hours=policy.approval_hours),
             **kwargs,
         )
@@ -60,7 +59,7 @@ class ApprovePromotion(HITLOperator):
         return {
             "approved": answer["chosen_options"] == [APPROVE],
             "by": user["name"] if user else "",
-            "note": note if user else f"nobody answered within {self.response_timeout}",
+            "note": note if user else f"nobody answered within {self.policy.approval_hours:g} hours",
         }
 
 
@@ -69,8 +68,9 @@ def approve(pipeline: AnyPipeline, verdict: XComArg) -> XComArg:
     policy = pipeline.promotion
     task = ApprovePromotion(
         task_id="approve",
+        params={"note": NOTE},
         verdict=verdict,
         policy=policy,
-        doc_md=f"A person lets the version serve, or not; no answer within {policy.approval_hours:g} hours is a refusal.",
+        doc_md=f"Ask a person; no answer within {policy.approval_hours:g} hours is a refusal.",
     )
     return XComArg(task)

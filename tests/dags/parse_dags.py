@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ HEAVY = (
     "psycopg2",
     "tarantool",
     "optuna",
+    "apprise",
+    "openlineage",
 )
 
 
@@ -54,6 +58,7 @@ def schedule(each: Any) -> Any:
 
 
 def dag(each: Any) -> dict[str, Any]:
+    serialized = DagSerialization.to_dict(each)
     return {
         "schedule": schedule(each.schedule),
         "doc": each.doc_md,
@@ -63,8 +68,17 @@ def dag(each: Any) -> dict[str, Any]:
         "params": {name: each.params.get_param(name).schema for name in each.params},
         "defaults": each.params.dump(),
         "tasks": {one.task_id: task(one) for one in each.tasks},
-        "serialized": DagSerialization.to_dict(each),
+        "serialized": serialized,
+        "backfilled": backfilled(DagSerialization.from_dict(serialized)),
     }
+
+
+def backfilled(scheduled: Any) -> list[str] | None:
+    """Return the dates that a backfill of three months makes runs for; None when Airflow would refuse it."""
+    if not scheduled.timetable.periodic:
+        return None
+    infos = scheduled.iter_dagrun_infos_between(datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC))
+    return [info.logical_date.isoformat() for info in islice(infos, 5)]
 
 
 before = time.process_time()

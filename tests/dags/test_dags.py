@@ -19,19 +19,21 @@ TRAIN = {
     "train.plan": ["input.write_features"],
     "train.tune": ["train.plan"],
     "train.select": ["train.plan", "train.tune"],
-    "train.fit": ["train.plan", "train.select"],
+    "train.fit": ["input.check_contract", "train.plan", "train.select"],
     "promote.register": ["input.load_mart", "train.fit", "train.plan"],
-    "promote.judge_and_promote": ["promote.register", "train.plan"],
-    "close_run": ["promote.judge_and_promote"],
+    "promote.judge": ["promote.register", "train.plan"],
+    "promote.promote": ["promote.judge"],
+    "close_run": ["promote.promote"],
 }
 PREDICT = {
     "input.check_contract": [],
     "input.load_mart": ["input.check_contract"],
     "input.write_features": ["input.check_contract"],
-    "predict.make_predictions": ["input.check_contract", "input.write_features"],
+    "predict.check_drift": ["input.check_contract", "input.write_features"],
+    "predict.make_predictions": ["input.check_contract", "input.write_features", "predict.check_drift"],
     "predict.load_predictions": ["input.load_mart", "predict.make_predictions"],
 }
-KINDS = ("monitor", "predict", "train")
+KINDS = ("monitor", "predict", "rollback", "train")
 
 Parse = Callable[..., Any]
 
@@ -70,7 +72,7 @@ def test_every_target_has_tasks_of_its_own_and_one_close_run(parsed: Any) -> Non
                     for up in upstream
                 ]
                 assert sorted(tasks[f"{group}_{target}.{task}"]["upstream"]) == sorted(wanted)
-    assert tasks["close_run"]["upstream"] == ["promote_demand.judge_and_promote", "promote_salary.judge_and_promote"]
+    assert tasks["close_run"]["upstream"] == ["promote_demand.promote", "promote_salary.promote"]
     assert "horizon" not in parsed["dags"]["vacancies_train"]["params"]
 
 
@@ -86,7 +88,9 @@ def test_a_collection_delivers_from_the_history(parsed: Any) -> None:
 
 
 def test_only_dag_files_are_read(parsed: Any) -> None:
-    assert parsed["files"] == ["check_pipelines.py", "collect.py", "monitor.py", "predict.py", "train.py"]
+    assert parsed["files"] == [
+        "check_pipelines.py", "collect.py", "deadline.py", "monitor.py", "predict.py", "rollback.py", "train.py"
+    ]  # fmt: skip
 
 
 def test_parsing_is_light(parsed: Any) -> None:
@@ -120,7 +124,8 @@ def test_only_tuning_and_fitting_take_the_gpu(train: Any) -> None:
 def test_train_follows_the_clock_and_predict_what_is_new(train: Any, predict: Any) -> None:
     assert train["schedule"]["cron"] == yaml.safe_load(PIPELINE.read_text())["schedule"]
     assert [each["name"] for each in train["schedule"]["assets"]] == ["tourism_monthly_retrain"]
-    champion, delivery = predict["schedule"]
+    assert predict["schedule"]["cron"] == yaml.safe_load(PIPELINE.read_text())["predict_schedule"]
+    champion, delivery = predict["schedule"]["assets"]
     assert (champion["name"], champion["watchers"]) == ("tourism_monthly_champion", [])
     ((trigger, arguments),) = delivery["watchers"]
     assert trigger == "xflow_deliveries.DeliveryTrigger"
@@ -196,7 +201,7 @@ def test_a_second_file_gives_a_second_pair(parse: Parse, tmp_path: Path) -> None
     assert made["errors"] == {}
     assert sorted(made["dags"]) == pairs
     assert made["dags"]["tourism_again_train"]["defaults"]["horizon"] == 7
-    assert made["dags"]["tourism_again_predict"]["schedule"][0]["name"] == "tourism_again_champion"
+    assert made["dags"]["tourism_again_predict"]["schedule"]["assets"][0]["name"] == "tourism_again_champion"
 
 
 def test_a_wrong_file_is_an_import_error_and_leaves_the_other_pipelines_alone(parse: Parse, tmp_path: Path) -> None:
