@@ -7,6 +7,8 @@ import psycopg2
 import pytest
 
 from xflow.adapters.greenplum import GreenplumMart
+from xflow.adapters.promotion_ledger import GreenplumPromotions
+from xflow.adapters.realised import GreenplumRealised
 from xflow.adapters.vacancy_history import GreenplumHistory
 from xflow.pipeline import load
 from xflow.settings import REPOSITORY, Settings
@@ -40,6 +42,8 @@ def cursor(stores: Settings) -> Iterator[psycopg2.extensions.cursor]:
         pipeline = load(REPOSITORY / "dags" / "pipelines" / f"{name}.yaml")
         mart.prepare(name, input_kind(pipeline).tables)
     GreenplumHistory(stores.greenplum_dsn, "vacancies").prepare()
+    GreenplumRealised(stores.greenplum_dsn, "tourism_monthly").prepare()
+    GreenplumPromotions(stores.greenplum_dsn).decisions("tourism_monthly", "prod")  # makes its table
     connection = psycopg2.connect(stores.greenplum_dsn)
     try:
         yield connection.cursor()

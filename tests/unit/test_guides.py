@@ -1,5 +1,6 @@
 """The guides: their links lead somewhere, and they name every table that the code makes."""
 
+import html
 import re
 
 import pytest
@@ -32,6 +33,23 @@ def test_every_link_leads_somewhere(page):
         if not exists or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
             broken.append(found)
     assert not broken
+
+
+@pytest.mark.parametrize("page", sorted(GUIDES.glob("*.md")), ids=lambda page: page.stem)
+def test_every_file_that_a_guide_names_is_there(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = re.findall(r"`((?:[\w.]+/)+[\w.]+\.(?:py|md|sql|lua|yaml|ipynb|sh))`", text)
+    roots = (REPOSITORY, REPOSITORY / "scripts" / "xflow")
+    assert not [name for name in named if not any((root / name).exists() for root in roots)]
+
+
+def test_the_picture_says_what_its_source_says():
+    source = (GUIDES / "flow.dot").read_text(encoding="utf-8")
+    picture = html.unescape((GUIDES / "flow.svg").read_text(encoding="utf-8"))
+    labels = [line for label in re.findall(r'label="([^"]+)"', source) for line in re.split(r"\\[nl]", label) if line]
+    shown = [line.replace("\xa0", " ") for line in re.findall(r"<text [^>]*>([^<]*)</text>", picture)]
+    assert labels
+    assert sorted(shown) == sorted(labels)
 
 
 def test_the_mart_guide_has_a_section_for_every_table_and_view():
