@@ -133,7 +133,8 @@ class FeatureStore(Protocol):
     def write(self, key: RunKey, facts: Mapping[str, str], blocks: Iterable[Block]) -> FeatureSetRef:
         """Write a feature set under the run's key and mark it ready; an earlier one of that key is replaced.
 
-        `facts` (frequency, names of columns, ...) are kept beside it. Their ``layout`` says what the
+        `facts` (frequency, names of columns, ...) are kept beside it. Those whose names begin with ``_`` say where the
+        set comes from and are no part of the content that its checksum is of. Their ``layout`` says what the
         blocks are: ``series``, which is the default, or ``records``.
         """
 
@@ -147,8 +148,10 @@ class FeatureStore(Protocol):
     def ready(self, set_id: str) -> FeatureSetRef | None:
         """Return what a set was marked ready with, or None when it is absent or not ready."""
 
-    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+    def renew(self, job: str, facts: Mapping[str, str], prefer: str = "") -> FeatureSetRef | None:
         """Return the newest ready set of a job that has these facts among its own, or None.
+
+        Of several the one of the id `prefer`, when it is among them.
 
         It counts as written now, so that a purge does not take it from under who found it.
         """

@@ -230,3 +230,21 @@ def test_a_set_that_was_found_is_purged_after_younger_ones(features: FeatureStor
     assert names(features, kept) == ["a", "b"]
     with pytest.raises(FeatureSetMissing):
         features.read(gone)
+
+
+def test_of_several_sets_of_given_facts_the_preferred_one_is_found(features: FeatureStore, key: RunKey) -> None:
+    one, two = (key.model_copy(update={"run_id": name}) for name in ("one", "two"))
+    mine = features.write(one, {**FACTS, "mark": "a"}, [block("a")])
+    newest = features.write(two, {**FACTS, "mark": "a"}, [block("a")])
+    assert features.renew(key.job, {"mark": "a"}, prefer=str(one)) == mine
+    assert features.renew(key.job, {"mark": "a"}, prefer="none") == mine  # which is the newest now
+    assert features.renew(key.job, {"mark": "a"}, prefer=str(two)) == newest
+
+
+def test_where_a_set_comes_from_is_no_part_of_its_content(features: FeatureStore, key: RunKey) -> None:
+    plain = features.write(key, FACTS, [block("a")])
+    marked = features.write(key.model_copy(update={"run_id": "two"}), {**FACTS, "_mark": "x"}, [block("a")])
+    assert marked.checksum == plain.checksum
+    facts, found = features.read(marked)
+    assert facts == {**FACTS, "_mark": "x"}
+    assert len(list(found)) == 1

@@ -222,3 +222,15 @@ def test_a_wrong_uri_says_what_it_should_look_like_and_shows_no_password(uri):
     shown = "".join(traceback.format_exception(caught.value))
     assert "'pa'" not in shown
     assert "s3cret" not in shown
+
+
+@pytest.mark.services
+def test_a_set_that_is_purged_while_it_is_found_is_not_found(server: TarantoolFeatures, key: RunKey) -> None:
+    ref = server.write(key, {**FACTS, "mark": "a"}, [block("a")])
+    with server._server.session(selects=True) as connection:
+        (stale,) = server._server.select(connection, "feature_set", "job", key.job)
+        server.purge(key.job, 0)
+        assert server._renewed(connection, stale) is None
+    assert server.renew(key.job, {"mark": "a"}) is None
+    with pytest.raises(FeatureSetMissing):
+        server.read(ref)

@@ -163,9 +163,10 @@ class MemoryFeatures:
         """Return what a set was written with, or None."""
         return self.sets[set_id][4] if set_id in self.sets else None
 
-    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+    def renew(self, job: str, facts: Mapping[str, str], prefer: str = "") -> FeatureSetRef | None:
         """Return the newest set of a job with these facts, as new as if written now, or None."""
-        mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: -e[0])
+        mine = [entry for entry in self.sets.values() if entry[1] == job]
+        mine.sort(key=lambda entry: (entry[4].id != prefer, -entry[0]))
         found = next((entry for entry in mine if facts.items() <= entry[2].items()), None)
         if found is None:
             return None

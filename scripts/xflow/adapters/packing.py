@@ -44,7 +44,8 @@ class Checksum:
     """Count, rows and sha256 of a feature set, the same in whatever order its series come.
 
     The digests of the facts and of every series are added modulo 2**256 (Bellare and Micciancio's
-    AdHash), which takes the memory of one digest however many series there are.
+    AdHash), which takes the memory of one digest however many series there are. Facts whose names begin
+    with ``_`` say where a set comes from and are left out.
     """
 
     def __init__(self, facts: Mapping[str, str]) -> None:
@@ -52,7 +53,8 @@ class Checksum:
         self.rows = 0
         self._records = facts.get(LAYOUT) == RECORDS
         self._sum = 0
-        self._add(json.dumps(dict(facts), sort_keys=True).encode())
+        content = {name: fact for name, fact in facts.items() if not name.startswith("_")}
+        self._add(json.dumps(content, sort_keys=True).encode())
 
     def add(self, series: Packed) -> None:
         """Count one series or record in; a record is one row."""

@@ -66,7 +66,7 @@ class TarantoolFeatures:
                 f"feature set {ref.id}: holds other content than this run was told of (checksum {stored[:12]}, "
                 f"expected {ref.checksum[:12]}). Clear the run from write_features on."
             )
-        facts = {name.decode(): value.decode() for name, value in found[5].items()}
+        facts = _facts(found)
         return facts, self._verified(ref, facts, generation)
 
     def ready(self, set_id: str) -> FeatureSetRef | None:
@@ -77,20 +77,26 @@ class TarantoolFeatures:
             return None
         return FeatureSetRef(id=set_id, entities=found[6], rows=found[7], checksum=found[8].decode())
 
-    def renew(self, job: str, facts: Mapping[str, str]) -> FeatureSetRef | None:
+    def renew(self, job: str, facts: Mapping[str, str], prefer: str = "") -> FeatureSetRef | None:
         """Return the newest ready set of a job with these facts, as new as if written now; see `FeatureStore`."""
         with self._server.session(selects=True) as connection:
-            for found in reversed(self._server.select(connection, "feature_set", "job", job)):
-                stored = {name.decode(): value.decode() for name, value in found[5].items()}
-                if found[4] == READY and facts.items() <= stored.items():
-                    ref = FeatureSetRef(
-                        id=found[1].decode(), entities=found[6], rows=found[7], checksum=found[8].decode()
-                    )
-                    # A set that is finished with the content of the ready one of its id only makes that one new.
-                    generation = self._server.call(connection, "feature_begin", ref.id, job, stored)
-                    figures = (ref.entities, ref.rows, ref.checksum)
-                    self._must(connection, "feature_finish", generation, *figures)
-                    return ref
+            stored = reversed(self._server.select(connection, "feature_set", "job", job))
+            ready = [each for each in stored if each[4] == READY and facts.items() <= _facts(each).items()]
+            chosen = next(iter(sorted(ready, key=lambda each: each[1].decode() != prefer)), None)
+            return None if chosen is None else self._renewed(connection, chosen)
+
+    def _renewed(self, connection: tarantool.Connection, stored: Any) -> FeatureSetRef | None:
+        """Make a ready set as new as if written now; None when it was purged meanwhile."""
+        ref = FeatureSetRef(id=stored[1].decode(), entities=stored[6], rows=stored[7], checksum=stored[8].decode())
+        job, figures = stored[2].decode(), (ref.entities, ref.rows, ref.checksum)
+        # A set that is finished with the content of the ready one of its id only makes that one new.
+        generation = self._server.call(connection, "feature_begin", ref.id, job, _facts(stored))
+        self._must(connection, "feature_finish", generation, *figures)
+        if self._server.call(connection, "feature_ready", ref.id)[0] == stored[0]:
+            return ref
+        # It was gone, and an empty set took its name: that one must not be taken for it.
+        generation = self._server.call(connection, "feature_begin", ref.id, job, {})
+        self._must(connection, "feature_finish", generation, 0, 0, Checksum({}).hexdigest())
         return None
 
     def purge(self, job: str, keep: int) -> int:
@@ -135,6 +141,11 @@ class TarantoolFeatures:
                 f"Tarantool at {self._server.address}: the connection was lost while a feature set was written, and "
                 "the unfinished set was dropped. Run the task again."
             )
+
+
+def _facts(stored: Any) -> dict[str, str]:
+    """Return the facts of a row of the space ``feature_set``."""
+    return {name.decode(): value.decode() for name, value in stored[5].items()}
 
 
 def _batches(

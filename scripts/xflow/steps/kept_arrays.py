@@ -10,9 +10,14 @@ from xflow.refs import ObjectRef
 
 def keep(store: ObjectStore, location: str, array: np.ndarray) -> ObjectRef:
     """Write an array as an object."""
+    return store.put(location, array_bytes(array))
+
+
+def array_bytes(array: np.ndarray) -> bytes:
+    """Return an array as the content of an object."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    return store.put(location, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def kept(store: ObjectStore, ref: ObjectRef) -> np.ndarray:

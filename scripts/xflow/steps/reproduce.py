@@ -27,10 +27,10 @@ from xflow.steps.write_features import write_features
 OF_A_SCORE = {"oof", "seconds", "reused_from"}
 OF_THE_RUN: dict[str, Any] = {
     "checked": {"objects": True, "verdict": {"uri", "etag"}, "asked_as_of": True},
-    "plan": {"feature_set": {"id", "checksum"}},
+    "plan": {"feature_set": {"id"}},
     "selection": {"members": {"__all__": OF_A_SCORE}, "floor": OF_A_SCORE},
 }
-"""What of a manifest belongs to one run: places, durations, and a checksum that also covers the code."""
+"""What of a manifest belongs to one run: its places and durations."""
 RESULTS = {"checked", "plan", "selection", "metrics", "holdout_rows"}
 REGISTERED = "registered model on the holdout"
 REPEATED = "predictions for the holdout"

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from xflow.errors import FeatureSetMissing, InputChanged, InputMissing
@@ -17,11 +18,11 @@ from xflow.origin import Origin
 from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CandidateScore, CheckedInput, FeatureSetRef, FoldPlan, ObjectRef, Ref, RunKey
-from xflow.steps.kept_arrays import keep, kept
+from xflow.steps.kept_arrays import array_bytes, kept
 
 log = logging.getLogger(__name__)
 
-FINGERPRINT = "fingerprint"
+FINGERPRINT = "_fingerprint"
 RECORD = "score.json"
 PLACES = {"train", "predict", "take"}
 """Fields of a pipeline's input that say where it lies, not what it is."""
@@ -53,7 +54,7 @@ def features_fingerprint(pipeline: AnyPipeline, checked: CheckedInput, facts: Ma
 
 def ready_features(features: FeatureStore, key: RunKey, fingerprint: str) -> FeatureSetRef | None:
     """Return the ready set of a fingerprint that an earlier run of the key's job left whole, or None."""
-    found = features.renew(key.job, {FINGERPRINT: fingerprint})
+    found = features.renew(key.job, {FINGERPRINT: fingerprint}, prefer=str(key))
     if found is None:
         return None
     try:
@@ -110,10 +111,17 @@ class ScoreCache:
         log.info("%s: %s: score reused from run %s", key, record.score.name, record.run)
         return record.score.model_copy(update={"reused_from": record.run})
 
-    def keep_array(self, array: Any) -> ObjectRef:
-        """Keep an out-of-fold array under the name of its content."""
-        content = hashlib.sha256(array.tobytes()).hexdigest()
-        return keep(self._store, f"{self._prefix}{content}.npy", array)
+    def keep_array(self, array: np.ndarray) -> ObjectRef:
+        """Keep an out-of-fold array under the name of its content; one that lies there whole is left as it is."""
+        content = array_bytes(array)
+        digest = hashlib.sha256(content).hexdigest()
+        location = f"{self._prefix}{digest}.npy"
+        try:
+            there = self._store.list(location)[0].model_copy(update={"sha256": digest})
+            self._store.get(there)
+        except (InputMissing, InputChanged):
+            return self._store.put(location, content)
+        return there
 
     def keep(self, key: RunKey, score: CandidateScore) -> None:
         """Keep a score whose array is kept already."""

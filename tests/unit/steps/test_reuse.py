@@ -169,6 +169,12 @@ def test_a_damaged_feature_set_is_written_again(world, caplog, monkeypatch):
     assert world.train("three").features.id == "demo/train/two"
 
 
+def test_a_run_again_keeps_its_own_features_though_others_were_made_since(world):
+    first = world.train()
+    world.train("two", force=True)
+    assert world.train().features == first.features
+
+
 def test_two_runs_at_once_leave_one_entry(world):
     first = world.train()
     entry = {uri: content for uri, content in world.store.objects.items() if "/cache/" in uri}
@@ -193,5 +199,5 @@ def test_predictions_and_repeated_trainings_take_nothing_over(world):
     key = RunKey(pipeline="demo", kind="predict", run_id="one")
     checked = check_contract(key, pipeline(), "in/", None, store=world.store, mart=world.mart)
     ref = write_features(key, pipeline(), checked, store=world.store, features=world.features)
-    assert "fingerprint" not in world.features.read(ref)[0]
+    assert "_fingerprint" not in world.features.read(ref)[0]
     assert pq.ParquetFile(io.BytesIO(world.store.get(checked.verdict))).metadata.num_rows == checked.rows_in
