@@ -45,7 +45,7 @@ def judge(
     champion = registry.champion(version.name)
     if champion is not None and champion.version == version.version:
         decision = promotion.Decision("promoted", SERVES)
-    elif stopped := _rolled_back(ledger.decisions(version.name, registry.environment.name), version):
+    elif stopped := rolled_back(ledger.decisions(version.name, registry.environment.name), version):
         decision = promotion.Decision("refused", stopped)
     else:
         decision = _decide(pipeline, plan, version, champion, feature_store, registry)
@@ -108,7 +108,7 @@ def _errors(kind: ModelKind, model: Any, data: Any) -> tuple[np.ndarray | None, 
         return None, str(error)
 
 
-def _rolled_back(decisions: Sequence[PromotionRecord], version: ModelVersionRef) -> str | None:
+def rolled_back(decisions: Sequence[PromotionRecord], version: ModelVersionRef) -> str | None:
     """Return by whom and why a version was rolled back, or None when it was not, or serves again since."""
     stopped: str | None = None
     for row in decisions:

@@ -9,6 +9,7 @@ from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ModelRegistry
 from xflow.promotion_ports import PromotionLedger, PromotionRecord
 from xflow.refs import Approval, FittedModel, FoldPlan, ModelVersionRef, Promotion, RunKey, Verdict
+from xflow.steps.judge import rolled_back
 from xflow.steps.kinds import model_kind
 
 
@@ -47,12 +48,15 @@ def promote(
 ) -> Promotion:
     """Let the version serve when it won, and nobody who was asked said no; write the decision to the ledger.
 
-    The alias moves first: a run that ends in between is repeated, and then finds the version serving.
+    What was decided since the judgement stands: a version that won beside another champion than the one that serves
+    by now, or that was rolled back, is refused. The alias moves first: a run that ends in between is repeated, and then
+    finds the version serving.
     """
+    champion = registry.champion(verdict.version.name)
+    verdict = _as_of_now(pipeline, verdict, approval, champion, registry, ledger)
     version, won = verdict.version, verdict.promote
     rejected = won and approval is not None and not approval.approved
     promoted = won and not rejected
-    champion = registry.champion(version.name)
     if promoted:
         registry.promote(version, champion)
     reason = verdict.reason
@@ -91,6 +95,31 @@ def close_run(key: RunKey, promotions: list[Promotion], *, mart: Mart) -> None:
         "metrics": figures,
     }
     mart.note_run(key, facts)
+
+
+def _as_of_now(
+    pipeline: AnyPipeline,
+    verdict: Verdict,
+    approval: Approval | None,
+    champion: ModelVersionRef | None,
+    registry: ModelRegistry,
+    ledger: PromotionLedger,
+) -> Verdict:
+    """Return the verdict, refused when something came between the judgement and now."""
+    serves = "" if champion is None else champion.version
+    if not verdict.promote or serves == verdict.version.version:
+        return verdict
+    stopped = rolled_back(ledger.decisions(verdict.version.name, registry.environment.name), verdict.version)
+    if serves != verdict.champion:
+        stopped = (
+            f"version {serves or 'none'} serves by now, and version {verdict.champion or 'none'} did when it was "
+            "judged: run the training again"
+        )
+    elif pipeline.promotion.approval and approval is None:
+        stopped = stopped or "nobody was asked, and the pipeline's file wants an approval"
+    if stopped is None:
+        return verdict
+    return verdict.model_copy(update={"outcome": "refused", "reason": stopped, "champion": serves})
 
 
 def _known(ledger: PromotionLedger, registry: ModelRegistry, version: ModelVersionRef) -> bool:
