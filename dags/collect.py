@@ -26,6 +26,7 @@ from xflow_airflow import (
     runner,
     started_at,
 )
+from xflow_lineage import declare
 
 if TYPE_CHECKING:
     from xflow.collect_runner import CollectRunner
@@ -118,7 +119,7 @@ def build(pipeline: VacancyPipeline, section: Collect) -> None:
         update = update_history(snapshot)
         finish.override(outlets=[delivered(pipeline.name)])(snapshot, deliver(update), deliver_market(update))
 
-    collection()
+    declare(collection(), pipeline)
 
 
 for each in pipelines():

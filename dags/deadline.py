@@ -12,6 +12,7 @@ from xflow.errors import DeadlineMissed
 from xflow.pipeline import AnyPipeline
 from xflow_airflow import dag_arguments, log, pipelines
 from xflow_deadline import look
+from xflow_lineage import declare
 
 
 @task
@@ -42,7 +43,7 @@ def build(pipeline: AnyPipeline, by: str) -> None:
     def deadline() -> None:
         check_predictions(pipeline.name, by)
 
-    deadline()
+    declare(deadline(), pipeline)
 
 
 for each in pipelines():

@@ -13,6 +13,7 @@ from airflow.sdk import AssetAlias, dag, get_current_context, task
 
 from xflow.pipeline import AnyPipeline
 from xflow_airflow import Json, as_of_param, dag_arguments, log, param, pipelines, retrain_asset, runner
+from xflow_lineage import declare
 
 if TYPE_CHECKING:
     from xflow.monitor_runner import MonitorRunner
@@ -59,7 +60,7 @@ def build(pipeline: AnyPipeline) -> None:
     def monitored() -> None:
         request_training.override(outlets=[requested(pipeline)])(monitor())
 
-    monitored()
+    declare(monitored(), pipeline)
 
 
 for each in pipelines():

@@ -30,24 +30,24 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 RUN_ID = "manual__2026-11-21"
 
 
-def dag_run(dag_id: str) -> dict[str, Any]:
+def dag_run(dag_id: str, **conf: str) -> dict[str, Any]:
     times = dict.fromkeys(
         ["logical_date", "start_date", "end_date", "run_after", "data_interval_start", "data_interval_end"], AT
     )
-    told = {"run_type": "manual", "state": "running", "partition_key": None, "consumed_asset_events": [], "conf": {}}
+    told = {"run_type": "manual", "state": "running", "partition_key": None, "consumed_asset_events": [], "conf": conf}
     return {"dag_id": dag_id, "run_id": RUN_ID, **told, **times}
 
 
 class Server:
     """Answers as the API server does."""
 
-    def __init__(self, dag_id: str, task_id: str) -> None:
-        self.dag_id, self.task_id, self.ended = dag_id, task_id, ""
+    def __init__(self, dag_id: str, task_id: str, **conf: str) -> None:
+        self.dag_id, self.task_id, self.conf, self.ended = dag_id, task_id, conf, ""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if path.endswith("/run"):
-            run = DagRun.model_validate(dag_run(self.dag_id)).model_dump(mode="json")
+            run = DagRun.model_validate(dag_run(self.dag_id, **self.conf)).model_dump(mode="json")
             return httpx.Response(200, json={"dag_run": run, "max_tries": 0, "should_retry": False})
         if path.endswith("/states"):
             return httpx.Response(200, json={"task_states": {RUN_ID: {self.task_id: "failed"}}})
@@ -67,14 +67,14 @@ class Comms:
         return None
 
 
-def fail(file: str, dag_id: str, task_id: str) -> None:
-    """Run the task as a worker does."""
-    server = Server(dag_id, task_id)
+def work(file: str, dag_id: str, task_id: str, **conf: str) -> str:
+    """Run the task as a worker does, with these parameters; return what it told the API server of its end."""
+    server = Server(dag_id, task_id, **conf)
     task = instance(dag_id, task_id)
     client = Client(base_url=None, dry_run=True, token="", transport=httpx.MockTransport(server))
     bundle = BundleInfo(name="dags-folder", version=None)
     supervise_task(ti=task, bundle_info=bundle, dag_rel_path=file, token="", client=client)
-    assert '"failed"' in server.ended, server.ended
+    return server.ended
 
 
 def instance(dag_id: str, task_id: str) -> TaskInstance:
@@ -98,5 +98,5 @@ def process(file: str, dag_id: str, task_id: str) -> None:
 
 
 if __name__ == "__main__":
-    fail(*sys.argv[1:4])
+    assert '"failed"' in work(*sys.argv[1:4])
     process(*sys.argv[1:4])
