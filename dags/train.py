@@ -32,6 +32,7 @@ from xflow_airflow import (
     runner,
     train_schedule,
 )
+from xflow_alerts import tell
 from xflow_lineage import declare
 
 
@@ -106,12 +107,17 @@ def promote(verdict: Json, approval: Json | None = None) -> Json:
 
 @task
 def close_run(promotions: list[Json]) -> None:
-    """Write into the ledger what the run ended in, and let predictions follow a new champion."""
+    """Write into the ledger what the run ended in, let predictions follow a new champion, and tell of it."""
     run = runner(TrainRunner)
     run.close(list(promotions))
-    versions = {each["name"]: each["version"] for each in promotions if each["promoted"]}
+    new = [each for each in promotions if each["promoted"]]
+    versions = {each["name"]: each["version"] for each in new}
     if versions:
         get_current_context()["outlet_events"][promoted(run.pipeline)].add(champion_asset(run.pipeline), versions)
+        reason = "; ".join("{name} version {version} serves: {reason}".format_map(each) for each in new)
+        tell(
+            run.pipeline, "promotion", reason, {name: f"models:/{name}/{version}" for name, version in versions.items()}
+        )
 
 
 @task_group(group_id="train", tooltip="Tune the candidates, select and fit the model")

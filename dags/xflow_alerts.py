@@ -6,6 +6,7 @@ tasks that were killed, and the success of runs. A task tells the rest by `tell`
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -36,8 +37,10 @@ def tell(pipeline: AnyPipeline, event: AlertEvent, reason: str, links: Mapping[s
     links
         Addresses to look at, by what they show; see `xflow.domain.alert.pages`. The page of the run is added.
     """
-    context = get_current_context()
-    _send(pipeline.name, pipeline.alerts, event, reason, {**(links or {}), "run": _page_of(context)})
+    page = ""
+    with suppress(RuntimeError):  # outside a run
+        page = _page_of(get_current_context())
+    _send(pipeline.name, pipeline.alerts, event, reason, {**(links or {}), "run": page})
 
 
 def tell_of(pipeline: AnyPipeline, event: AlertEvent, reason: str, dag_id: str, run_id: str) -> None:

@@ -129,6 +129,31 @@ def test_a_run_of_which_everything_was_skipped_is_no_success(alerts: ModuleType,
     assert alerts.success_callback(load(PIPELINE)) is None
 
 
+def test_a_training_tells_of_its_new_champions(
+    alerts: ModuleType, plugin: Callable[[str], ModuleType], hook: WebHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = plugin("train")
+    told: list[Any] = []
+    pipeline = load(PIPELINE.with_name("vacancies.yaml"))
+    run = SimpleNamespace(pipeline=pipeline, close=lambda promotions: None)
+    events = {module.promoted(pipeline): SimpleNamespace(add=lambda *event: told.append(event))}
+    monkeypatch.setattr(module, "runner", lambda _: run)
+    monkeypatch.setattr(module, "get_current_context", lambda: {"outlet_events": events})
+    made = [
+        {"name": "vacancies_salary", "version": "7", "promoted": True, "reason": "better by 0.02"},
+        {"name": "vacancies_demand", "version": "4", "promoted": False, "reason": "a tie"},
+    ]
+    module.close_run.function(made)
+    ((_, body),) = hook.told
+    assert body["title"] == "vacancies: promotion"
+    assert body["message"] == (
+        "vacancies_salary version 7 serves: better by 0.02\n"
+        "vacancies_salary: http://mlflow.example/#/models/vacancies_salary/versions/7"
+    )
+    module.close_run.function(made[1:])
+    assert len(hook.told) == len(told) == 1
+
+
 def test_a_secret_that_airflow_knows_is_no_part_of_an_alert(alerts: ModuleType, hook: WebHook) -> None:
     from airflow.sdk.log import mask_secret
 

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from xflow.pipeline import load
 from xflow.pipeline_base import PromotionPolicy
 from xflow.refs import Approval, ModelVersionRef, Verdict
 from xflow.settings import REPOSITORY
@@ -105,12 +106,17 @@ def question(approval: ModuleType, monkeypatch: pytest.MonkeyPatch) -> tuple[Any
     asked: list[dict[str, Any]] = []
     hitl = sys.modules["airflow.providers.standard.operators.hitl"]
     monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **detail: asked.append(detail))
-    policy, params = PromotionPolicy(approval_hours=24), {"note": approval.NOTE}
-    task = approval.ApprovePromotion(task_id="approve", params=params, verdict=verdict(), policy=policy)
+    monkeypatch.setattr(approval, "tell", lambda *told: asked.append({"told": told[1:]}))
+    asking = load(PIPELINES / "tourism_monthly.yaml")
+    asking, params = (
+        asking.model_copy(update={"promotion": PromotionPolicy(approval_hours=24)}),
+        {"note": approval.NOTE},
+    )
+    task = approval.ApprovePromotion(task_id="approve", params=params, verdict=verdict(), pipeline=asking)
     return task, asked
 
 
-CONTEXT = {"task_instance": SimpleNamespace(id="ti")}
+CONTEXT = {"task_instance": SimpleNamespace(id="ti", log_url="http://airflow.example/task")}
 
 
 def test_the_question_shows_what_the_judgement_found_and_waits_so_long(
@@ -121,7 +127,12 @@ def test_the_question_shows_what_the_judgement_found_and_waits_so_long(
     with pytest.raises(waiting) as parked:
         task.execute(CONTEXT)
     assert parked.value.timeout == timedelta(hours=24)
-    (detail,) = asked
+    told, detail = asked
+    assert told["told"] == (
+        "promotion",
+        "Let demo version 7 serve in place of version 6? better: 1.2 against 1.3",
+        {"answer": "http://airflow.example/task", "model": "models:/demo/7"},
+    )
     assert detail["subject"] == "Let demo version 7 serve in place of version 6?"
     for said in ("better: 1.2 against 1.3", "| champion | 1.3 |", "| challenger | 1.2 |", "upper bound | -0.05 |"):
         assert said in detail["body"]

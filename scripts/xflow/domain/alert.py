@@ -11,8 +11,8 @@ TITLES: dict[AlertEvent, tuple[str, Level]] = {
     "success": ("the run succeeded", "success"),
     "failure": ("the run failed", "failure"),
     "drift": ("drift", "warning"),
-    "promotion": ("another model serves", "info"),
-    "rollback": ("rolled back", "warning"),
+    "promotion": ("promotion", "info"),
+    "rollback": ("rollback", "warning"),
     "deadline": ("the predictions are late", "failure"),
 }
 LONGEST = 1500
