@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from xflow.alerts import tell
 from xflow.cli_base import Name, RunId, Steps, reported, run_of
+from xflow.domain.alert import AlertEvent
 from xflow.errors import ConfigInvalid
 from xflow.pipeline import AnyPipeline
 from xflow.promotion_runner import PromotionRunner
 from xflow.refs import Verdict
-from xflow.runner import Json
+from xflow.runner import Json, Runner
 from xflow.steps.approval import asked, question
 
 Reason = Annotated[str | None, typer.Option(help="Why; it is kept with the decision. Asked for when left out.")]
@@ -32,7 +34,8 @@ def rollback(name: Name, to: To = None, target: Target = None, reason: Reason = 
         why = _asked(reason)
         with Steps(PromotionRunner(*run_of(name, "rollback", run_id))) as steps:
             swaps = steps.call("roll back", steps.runner.roll_back, why, person(), to, target)
-    _print(swaps)
+        _print(swaps)
+        tell_moved(steps.runner, "rollback", swaps)
 
 
 def promote(name: Name, to: Wanted, target: Target = None, reason: Reason = None, run_id: RunId = None) -> None:
@@ -41,7 +44,8 @@ def promote(name: Name, to: Wanted, target: Target = None, reason: Reason = None
         why = _asked(reason)
         with Steps(PromotionRunner(*run_of(name, "rollback", run_id))) as steps:
             swaps = steps.call("promote", steps.runner.promote, why, person(), to, target)
-    _print(swaps)
+        _print(swaps)
+        tell_moved(steps.runner, "promotion", swaps)
 
 
 def approval(pipeline: AnyPipeline, verdict: Json, given: bool | None) -> Json | None:
@@ -68,6 +72,14 @@ def person() -> str:
     return getpass.getuser()
 
 
+def tell_moved(run: Runner, event: AlertEvent, swaps: list[Json]) -> None:
+    """Tell people which versions serve from now on, through the addresses of ``XFLOW_ALERTS``."""
+    moved = [swap for swap in swaps if swap["moved"]]
+    if moved:
+        reason = f"{person()}: " + "; ".join(map(_said, moved))
+        tell(run.settings, run.pipeline, event, reason, {s["name"]: f"models:/{s['name']}/{s['after']}" for s in moved})
+
+
 def _asked(reason: str | None) -> str:
     """Return why; ask for it on a terminal.
 
@@ -86,7 +98,11 @@ def _asked(reason: str | None) -> str:
 def _print(swaps: list[Json]) -> None:
     for swap in swaps:
         if swap["moved"]:
-            instead = f" in place of version {swap['before']}" if swap["before"] else ""
-            typer.echo(f"{swap['name']} version {swap['after']} serves{instead}: {swap['reason']}")
+            typer.echo(_said(swap))
         else:
             typer.echo(f"{swap['name']} version {swap['after']} serves already; nothing was changed")
+
+
+def _said(swap: Json) -> str:
+    instead = f" in place of version {swap['before']}" if swap["before"] else ""
+    return f"{swap['name']} version {swap['after']} serves{instead}: {swap['reason']}"

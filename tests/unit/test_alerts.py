@@ -4,14 +4,18 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
 from webhook_server import Manner, WebHook
 from xflow.adapters.alerts import AppriseNotifier, secrets, split
 from xflow.alerts import send
+from xflow.cli_promotion import tell_moved
 from xflow.domain.alert import LONGEST, Alert, pages
+from xflow.pipeline import load
 from xflow.pipeline_base import AlertPolicy
+from xflow.settings import ENVIRONMENT, REPOSITORY, Settings
 
 ALERT = Alert("drift", "tourism_monthly", "level of 12 of 366 series", {"report": "s3://xflow/reports/1.html"})
 SECRET = "T0KEN-of-a-webhook"
@@ -73,6 +77,24 @@ def test_a_notifier_that_breaks_is_logged_without_its_words(caplog: pytest.LogCa
     assert not send(Broken(), AlertPolicy(), ALERT)
     assert "was not sent: RuntimeError" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_the_command_line_tells_of_what_it_moved_and_of_nothing_else(hook: Callable[..., WebHook]) -> None:
+    server = hook()
+    pipeline = load(REPOSITORY / "dags" / "pipelines" / "tourism_monthly.yaml")
+    variables = dict.fromkeys(ENVIRONMENT.values(), "x") | {"XFLOW_ALERTS": server.address()}
+    variables |= {"MLFLOW_TRACKING_URI": "http://mlflow.example", "XFLOW_ENV": "staging"}
+    run = SimpleNamespace(settings=Settings.from_env(variables), pipeline=pipeline)
+    moved = {"name": "tourism_monthly", "before": "7", "after": "6", "reason": "it sold nothing", "moved": True}
+    tell_moved(run, "rollback", [moved])
+    tell_moved(run, "rollback", [{**moved, "moved": False}])
+    ((_, body),) = server.told
+    assert body["title"] == "tourism_monthly (staging): rollback"
+    assert body["message"].endswith(
+        ": tourism_monthly version 6 serves in place of version 7: it sold nothing\n"
+        "tourism_monthly: http://mlflow.example/#/models/tourism_monthly/versions/6"
+    )
+    assert server.address() not in repr(run.settings)
 
 
 def test_addresses_are_separated_by_commas_blanks_or_lines() -> None:
