@@ -1,5 +1,6 @@
 """Airflow Connections as settings."""
 
+import importlib
 import json
 from collections.abc import Callable
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from xflow.errors import ConfigInvalid
+from xflow.settings import REPOSITORY
 
 CONNECTIONS: dict[str, dict[str, Any]] = {
     "XFLOW_S3": {
@@ -73,3 +75,50 @@ def test_a_missing_part_is_named(
     monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(left))
     with pytest.raises(ConfigInvalid, match=said):
         connections.settings()
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that writes the connections, in the environment of a stack."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "docker" / "airflow"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "XFLOW_S3_ENDPOINT", "XFLOW_S3_BUCKET"):
+        monkeypatch.setenv(name, "x")
+    for name in ("XFLOW_GREENPLUM_DSN", "XFLOW_TARANTOOL_URI", "MLFLOW_TRACKING_URI"):
+        monkeypatch.setenv(name, "http://u:p@host:1/x")
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    return importlib.import_module("connections")
+
+
+def test_the_addresses_of_alerts_are_a_password_and_where_pages_are_is_told(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XFLOW_ALERTS", raising=False)
+    assert script.ALERTS not in {body["connection_id"] for body in script.connections()}
+    monkeypatch.setenv("XFLOW_ALERTS", "slack://a/b/c")
+    monkeypatch.setenv("MLFLOW_PAGE", "https://mlflow.example")
+    made = {body["connection_id"]: body for body in script.connections()}
+    assert made[script.ALERTS] == {
+        "connection_id": "xflow_alerts",
+        "conn_type": "apprise",
+        "password": "slack://a/b/c",
+        "description": script.FROM_ENV,
+    }
+    assert json.loads(made["xflow_mlflow"]["extra"]) == {"page": "https://mlflow.example"}
+
+
+@pytest.mark.parametrize(("found", "calls"), [("ours", 2), ("a person's", 1), (None, 1)])
+def test_only_the_connection_that_we_made_goes_with_the_variable(
+    script: ModuleType, found: str | None, calls: int
+) -> None:
+    class Rest:
+        made: list[str] = []  # noqa: RUF012
+
+        def call(self, method: str, path: str) -> dict[str, str]:
+            self.made.append(f"{method} {path}")
+            if found is None:
+                raise script.RestError(404, "not found")
+            return {"description": script.FROM_ENV if found == "ours" else found}
+
+    script.forget_alerts(Rest())
+    assert Rest.made == ["GET /connections/xflow_alerts", "DELETE /connections/xflow_alerts"][:calls]
