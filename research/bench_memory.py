@@ -69,7 +69,9 @@ def run(folder: Path, step: str, rows: int) -> None:
         known[step] = runner.check_contract()
     elif step == "tune":
         plan = runner.plan(known["write_features"], HORIZON, 1)
-        known[step] = runner.tune(plan, "global_xgb")
+        known[step] = runner.tune(plan, "global_xgb", force=True)
+    elif step == "write_features":
+        known[step] = runner.write_features(known["check_contract"], force=True)
     else:
         known[step] = getattr(runner, step)(known["check_contract"])
     kept.write_text(json.dumps(known))

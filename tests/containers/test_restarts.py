@@ -88,7 +88,7 @@ def test_every_container_restarts_while_runs_are_under_way(stack, containers, ch
     for service in services:
         if not runs or state(stack, *runs[-1]) in {"success", "failed"}:
             kind = "predict" if len(runs) % 2 else "train"
-            trials = {"trials": 2} if kind == "train" else {}
+            trials = {"trials": 2, "force": True} if kind == "train" else {}
             runs.append((kind, begin(stack, kind, f"restarts-{len(runs)}-{RUN}", input_uri=input_uri, **trials)))
             time.sleep(3)  # let a task start
         containers.docker("restart", *(each["Id"] for each in containers.running(service)))
@@ -100,7 +100,7 @@ def test_every_container_restarts_while_runs_are_under_way(stack, containers, ch
 
 def test_a_worker_that_is_killed_loses_nothing(stack, containers, champion, input_uri):
     """As by the kernel when memory is short: no warning, and the engine starts it again."""
-    begin(stack, "train", KILLED, input_uri=input_uri, trials=3)
+    begin(stack, "train", KILLED, input_uri=input_uri, trials=3, force=True)
     deadline = time.monotonic() + 300
     while not (tuning := [t for t in stack.tasks("train", KILLED) if t["task_id"] == "train.tune" and running(t)]):
         assert time.monotonic() < deadline
@@ -122,7 +122,7 @@ def running(task: dict) -> bool:
 def test_mapped_tasks_spread_over_three_workers(stack, containers, champion, input_uri):
     assert len(containers.running("worker")) == 3
     for number in range(5):
-        run_id = begin(stack, "train", f"spread-{number}-{RUN}", input_uri=input_uri, trials=2)
+        run_id = begin(stack, "train", f"spread-{number}-{RUN}", input_uri=input_uri, trials=2, force=True)
         assert stack.wait(f"{PIPELINE}_train", run_id) == "success"
         exact(stack, "train", run_id)
         hosts = {task["hostname"] for task in stack.tasks("train", run_id) if task["task_id"] == "train.tune"}
