@@ -91,7 +91,7 @@ def test_a_rollback_without_a_reason_is_refused(stack, versions):
 
 
 def test_a_backfill_predicts_with_the_champion_of_its_date(stack, versions):
-    serving, other = versions
+    _, other = versions
     said = {"pipeline": PIPELINE, "model_name": PIPELINE, "action": "promote", "outcome": "promoted", "reason": "then"}
     then = said | {"run_key": "long ago", "version": other, "champion_after": other, "alias": "champion"}
     ledger = GreenplumPromotions(stack.settings.greenplum_dsn)
