@@ -43,7 +43,8 @@ def _series(console: Console, why: "SeriesExplained") -> None:
     console.print(f"forecast {why.forecast:.6g}, intervals {bounds}; the floor says {why.floor:.6g}")
     table = Table("component", "adds", box=None, pad_edge=False)
     for name, value in why.components.items():
-        table.add_row(SAID[name], f"{value:+.6g}")
+        if value or name != "cut":
+            table.add_row(SAID[name], f"{value:+.6g}")
     table.add_row("forecast", f"{why.forecast:.6g}")
     console.print(table)
     for member in why.members:

@@ -21,6 +21,7 @@
         │   └── ChampionMissing   no model carries the champion alias
         ├── ModelIncompatible     the champion cannot forecast this input
         ├── NotReproducible       what a model was made from is not known, or not there any more
+        ├── Unexplainable         what a prediction was made with is gone
         └── AccessDenied          a store, or hh.ru's API, refused the credentials
 
 The DAG layer fails a task without retry on `Permanent` and lets Airflow retry the rest.
@@ -101,6 +102,10 @@ class ModelIncompatible(Permanent):
 
 class NotReproducible(Permanent):
     """A model's manifest is absent or damaged, or an input object that it names has changed or gone."""
+
+
+class Unexplainable(Permanent):
+    """The model, or the features and the input behind them, that a prediction was made with are gone."""
 
 
 class AccessDenied(Permanent):

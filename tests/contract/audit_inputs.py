@@ -72,7 +72,7 @@ def series_objects(count: int = 6) -> dict[str, bytes]:
     first = table["timestamp"][0].as_py()
     bad = pa.table({"series_id": ["s0", None], "timestamp": [first] * 2, "value": [1.0, 2.0]}, schema=table.schema)
     halves = table.slice(0, 200), pa.concat_tables([table.slice(200), bad.slice(1)])
-    return {f"{name}.parquet": parquet(half) for name, half in zip("ab", halves)}
+    return {f"{name}.parquet": parquet(half) for name, half in zip("ab", halves, strict=True)}
 
 
 def vacancy_objects(count: int = 300, name: str = "vacancies.parquet") -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from xflow.domain import explain as series
 from xflow.domain.audit import Check, Link
 from xflow.domain.vacancies import explain as cohorts
 from xflow.domain.vacancies.records import to_frame
-from xflow.errors import FeatureSetMissing, Permanent
+from xflow.errors import FeatureSetMissing, Unexplainable
 from xflow.pipeline import Pipeline
 from xflow.refs import FeatureSetRef, ObjectRef
 from xflow.schema import bound_names
@@ -28,10 +28,6 @@ from xflow.steps.verify_input import checked_of, pinned, rejected_rows
 
 NEARLY = 1e-5
 """Largest difference, relative for forecasts, that another machine's arithmetic explains."""
-
-
-class Unexplainable(Permanent):
-    """What a prediction was made with is gone."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,19 @@
 from collections.abc import Iterator
 
 from xflow.domain.audit import Audit, Check, State
-from xflow.refs import FeatureSetRef
 from xflow.steps.audited import DONE, IN_PROGRESS, Audited
 from xflow.steps.chain import Chain, chain
 from xflow.steps.kinds import Progress
 from xflow.steps.verify_collect import verify_collect
 from xflow.steps.verify_input import GREENPLUM, input_again, verify_input
-from xflow.steps.verify_models import KEPT_SETS, told_by_plans, verify_features, verify_figures, verify_models
+from xflow.steps.verify_models import (
+    KEPT_SETS,
+    told_by_manifest,
+    told_by_plans,
+    verify_features,
+    verify_figures,
+    verify_models,
+)
 from xflow.steps.verify_output import verify_output
 
 LEDGER = "ledger"
@@ -66,17 +72,11 @@ def _sections(audited: Audited, prediction_id: str, kept_sets: int) -> Iterator[
         yield verify_input(audited, again)
     if kind == "predict":
         yield verify_output(audited)
-    yield verify_features(audited, _told(audited), kept_sets)
+    told = told_by_plans(audited) if kind == "train" else told_by_manifest(audited)
+    yield verify_features(audited, told, kept_sets)
     yield [*verify_models(audited), *([verify_figures(audited)] if kind == "train" else [])]
     if kind == "predict" and (found := chain(audited, prediction_id)) is not None:
         yield found
-
-
-def _told(audited: Audited) -> list[FeatureSetRef]:
-    """Return the feature set as the run's manifest, or the plans of its models, name it."""
-    if audited.key.kind == "train":
-        return told_by_plans(audited)
-    return [FeatureSetRef.model_validate(audited.manifest["feature_set"])] if audited.manifest else []
 
 
 def _ledger(audited: Audited, state: str) -> Check:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xflow.audit_ports import Content
 from xflow.columns import ROW_ID
 from xflow.domain.audit import Check, State, agree, difference, unordered
 from xflow.errors import InputChanged, InputMissing, XflowError
@@ -24,6 +25,7 @@ from xflow.steps.rejected_rows import rejected_batches
 type Codes = npt.NDArray[np.uint8]
 
 S3, GREENPLUM = "S3", "Greenplum"
+AGAINST = "input rows against S3"
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,28 @@ def verify_input(audited: Audited, again: CheckedAgain) -> list[Check]:
         agree(GREENPLUM, "rows in", ledger=run["rows_in"], accepted_and_rejected=stored.rows + rejected),
         *broken,
     ]
-    if again.local is None or broken:
-        why = "an input object is not what it was" if again.local is None else "rejected rows name no rows of the input"
-        return [*checks, Check(GREENPLUM, "input rows against S3", State.OPEN, why)]
+    if again.local is None or broken or rejected != run["rows_rejected"]:
+        why = (
+            "an input object is not what it was" if again.local is None else "it is not known which rows were rejected"
+        )
+        return [*checks, Check(GREENPLUM, AGAINST, State.OPEN, why)]
     rows = sum(ref.rows for ref in again.local.objects)
     checks.append(agree(S3, "rows of the input objects", parquet=rows, ledger=run["rows_in"]))
     if rows != run["rows_in"]:
         return checks
-    verdict = codes.verdict(rows)
-    wanted = lineage.content_of(key, schema, mart_rows(again.local, verdict, schema))
-    checks += [
-        _same_rows(audited, again.local, verdict, wanted == stored),
-        _same_rejected(audited, again.local, verdict),
-    ]
-    return [*checks, _verdict(audited, verdict)]
+    return [*checks, *_compared(audited, again.local, codes.verdict(rows), stored)]
+
+
+def _compared(audited: Audited, local: LocalInput, verdict: Codes, stored: Content) -> list[Check]:
+    """Compare the mart's rows with those of the objects, and with the verdict that the run kept."""
+    schema = audited.kind.tables.input
+    try:
+        wanted = audited.lineage.content_of(audited.key, schema, mart_rows(local, verdict, schema))
+        rows = _same_rows(audited, local, verdict, wanted == stored)
+        return [rows, _same_rejected(audited, local, verdict), _verdict(audited, verdict)]
+    except (pa.ArrowException, ValueError) as error:
+        fault = f"rows that mart.rejected_row does not name do not fit into the mart: {error}"
+        return [Check(GREENPLUM, AGAINST, State.FAULT, fault), _verdict(audited, verdict)]
 
 
 @dataclass(frozen=True)
@@ -133,14 +143,14 @@ def rejected_rows(audited: Audited) -> Rejected:
 
 def _same_rows(audited: Audited, local: LocalInput, verdict: Codes, same: bool) -> Check:
     """Return whether the mart's input rows are those of the objects; when not, which are not."""
-    what, schema = "input rows against S3", audited.kind.tables.input
+    schema = audited.kind.tables.input
     if same:
         rows = int(np.count_nonzero(verdict == 0))
-        return Check(GREENPLUM, what, State.OK, f"{rows:,} rows equal to the last bit (sha256)")
+        return Check(GREENPLUM, AGAINST, State.OK, f"{rows:,} rows equal to the last bit (sha256)")
     expected = (row for batch in mart_rows(local, verdict, schema) for row in batch.to_pylist())
     found = audited.lineage.rows(audited.key, f"{audited.key.pipeline}_input", schema, ROW_ID)
     differs = difference(expected, (row for batch in found for row in batch.to_pylist()), ROW_ID)
-    return Check(GREENPLUM, what, State.FAULT, str(differs))
+    return Check(GREENPLUM, AGAINST, State.FAULT, str(differs))
 
 
 def _same_rejected(audited: Audited, local: LocalInput, verdict: Codes) -> Check:

@@ -53,6 +53,11 @@ def told_by_plans(audited: Audited) -> list[FeatureSetRef]:
     return [FeatureSetRef.model_validate(plan["feature_set"]) for plan in found if plan]
 
 
+def told_by_manifest(audited: Audited) -> list[FeatureSetRef]:
+    """Return the feature set that the manifest of a prediction names."""
+    return [FeatureSetRef.model_validate(audited.manifest["feature_set"])] if audited.manifest else []
+
+
 def verify_models(audited: Audited) -> Iterator[Check]:
     """Check every model that a run names: it loads, and registry, ledger and decisions say the same of it."""
     for name, number in audited.models:
