@@ -38,7 +38,8 @@ def registry(stack):
 def logged(registry, key):
     run_id = registry.open_run(key, {"horizon": HORIZON}, {"kind": "train"})
     example = panel().tail(24).to_frame()
-    uri = registry.log_model(run_id, forecaster(), example, {"holdout_mase": 1.0}, {}, {"plan": {"horizon": HORIZON}}, {"notes/a.txt": b"1"})
+    documents, files = {"plan": {"horizon": HORIZON}}, {"notes/a.txt": b"1"}
+    uri = registry.log_model(run_id, forecaster(), example, {"holdout_mase": 1.0}, {}, documents, files)
     return run_id, uri
 
 
