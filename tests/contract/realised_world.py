@@ -73,13 +73,15 @@ class World:
         """Say that a run has failed: nothing that it left counts."""
         self.mart.note_run(key, {"state": "failed"})
 
-    def version(self, target: str = "", params: Mapping[str, str] | None = None, **figures: float) -> str:
-        """Register the next version of a model, which serves from now on."""
+    def version(
+        self, target: str = "", params: Mapping[str, str] | None = None, run: str = "", **figures: float
+    ) -> str:
+        """Register the next version of a model, of a training of that id, which serves from now on."""
         name = self.pipeline.model_name(target)
         run_id = f"{name}-{len(self.registry.versions.get(name, []))}"
         metrics = {f"holdout_{metric}": value for metric, value in figures.items()}
         self.registry.runs[run_id] = {"params": dict(params or {}), "tags": {}, "metrics": metrics}
-        made = self.registry.register(name, run_id, run_id, {}, "")
+        made = self.registry.register(name, run_id, run_id, {"run_key": str(self.key("train", run))}, "")
         self.registry.promote(made, None)
         return made.version
 

@@ -165,6 +165,18 @@ def test_what_a_model_has_learned_is_no_outcome(make: Any) -> None:
     assert world.figures("window", "mae") == {"2020-05-01": (3.0, 1)}
 
 
+def test_what_a_training_that_failed_later_has_learned_is_no_outcome(make: Any) -> None:
+    """The ledger names no version of it, the registry knows the run of the version."""
+    world = make()
+    world.version(mae=1.0, run="t")
+    world.reject(world.run("train", "t", PAST, as_of=month(4).isoformat()))
+    named = {"model_name": world.pipeline.name, "model_version": "1"}
+    world.run("predict", "p", PAST, FORECASTS, **named)
+    world.run("predict", "later", history({"a": {4: 7.0, 5: 10.0}}), **named)
+    world.look()
+    assert world.figures("window", "mae") == {"2020-05-01": (3.0, 1)}
+
+
 def test_a_run_twice_leaves_what_once_leaves_and_as_of_cuts(make: Any) -> None:
     world = make()
     world.version(mae=1.0)

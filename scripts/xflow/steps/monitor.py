@@ -56,13 +56,17 @@ def monitor(
     if not serving or until is None:
         why = "no input is in the mart yet" if serving else "no model serves yet"
         return _close(key, f"nothing to monitor: {why}", None, [], mart)
-    trainings = realised.ledger("train")
-    asked = Asked(until, _unit(pipeline), max(SHOWN, pipeline.monitor.windows), trainings_of(trainings))
-    references = References(pipeline, registry)
+    trainings, predictions, references = (
+        realised.ledger("train"),
+        realised.ledger("predict"),
+        References(pipeline, registry),
+    )
+    known = trainings_of(pipeline, trainings, predictions, references)
+    asked = Asked(until, _unit(pipeline), max(SHOWN, pipeline.monitor.windows), known)
     cells = list(_cells(pipeline, asked, realised, references))
     if not cells:
         return _close(key, "nothing to monitor: no outcome of a prediction is known yet", until, [], mart)
-    evidence = evidence_of(realised, trainings)
+    evidence = evidence_of(realised, trainings, predictions)
     decisions = {
         target: _decide(pipeline, target, version, cells, references, evidence) for target, version in serving.items()
     }

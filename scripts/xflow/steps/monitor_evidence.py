@@ -17,12 +17,17 @@ ASKS = "asks_for_retraining"
 """In the ledger's metrics of a monitor run: 1 when it asked."""
 
 
+LedgerRow = Mapping[str, Any]
+"""A row of ``mart.run``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A version's figures on its holdout, and the parameters that it was logged with."""
+    """A version's figures on its holdout, the parameters that it was logged with, and the run that trained it."""
 
     figures: Mapping[str, float]
     params: Mapping[str, str]
+    run_key: str
 
     def holdout(self, metric: str) -> float:
         """Return a figure of the holdout, NaN when it is not known."""
@@ -33,7 +38,7 @@ class Reference:
         return self.figures.get(f"holdout_{metric}_floor", math.nan)
 
 
-UNKNOWN = Reference({}, {})
+UNKNOWN = Reference({}, {}, "")
 
 
 class References:
@@ -52,24 +57,43 @@ class References:
     def _read(self, target: str, version: str) -> Reference:
         try:
             found = self._registry.version(self._pipeline.model_name(target), version)
-            facts = self._registry.facts(found.mlflow_run_id)
+            facts, tags = self._registry.facts(found.mlflow_run_id), self._registry.tags(found)
         except ModelMissing:
             return UNKNOWN
-        return Reference(facts["metrics"], facts["params"])
+        return Reference(facts["metrics"], facts["params"], tags.get("run_key", ""))
 
 
-def trainings_of(ledger: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Training]:
-    """Return the training of every version that ledger rows name, by model name and version."""
-    found: dict[tuple[str, str], Training] = {}
-    for run in ledger:
-        names, versions = (str(run[column] or "").split(", ") for column in ("model_name", "model_version"))
-        if run["as_of"] and len(names) == len(versions):
-            training = Training(run["run_key"], datetime.fromisoformat(run["as_of"]))
-            found |= {pair: training for pair in zip(names, versions, strict=True) if all(pair)}
+def trainings_of(
+    pipeline: AnyPipeline,
+    trainings: Sequence[LedgerRow],
+    predictions: Sequence[LedgerRow],
+    references: References,
+) -> dict[tuple[str, str], Training]:
+    """Return the training of every version that predicted, by model name and version, as far as it is known.
+
+    The ledger names the versions of a training that came to its end; of one that failed after it had registered a
+    version, as when only one target's model beats its floor, the registry does.
+    """
+    known = {
+        run["run_key"]: Training(run["run_key"], datetime.fromisoformat(run["as_of"]))
+        for run in trainings
+        if run["as_of"]
+    }
+    found = {pair: known[run["run_key"]] for run in trainings if run["run_key"] in known for pair in _models(run)}
+    targets = {pipeline.model_name(target): target for target in pipeline.targets}
+    for name, version in {pair for run in predictions for pair in _models(run)} - found.keys():
+        key = references.of(targets[name], version).run_key if name in targets else ""
+        if key in known:
+            found[name, version] = known[key]
     return found
 
 
-def evidence_of(realised: RealisedMart, trainings: Sequence[Mapping[str, Any]]) -> Evidence:
+def _models(run: LedgerRow) -> list[tuple[str, str]]:
+    names, versions = (str(run[column] or "").split(", ") for column in ("model_name", "model_version"))
+    return [pair for pair in zip(names, versions, strict=False) if all(pair)]
+
+
+def evidence_of(realised: RealisedMart, trainings: Sequence[LedgerRow], predictions: Sequence[LedgerRow]) -> Evidence:
     """Return what the ledger knows: the last training, the last request for one, and the last drift.
 
     What a request stood on is no news once a training has followed it, even one that knew no newer values. A training
@@ -77,11 +101,11 @@ def evidence_of(realised: RealisedMart, trainings: Sequence[Mapping[str, Any]]) 
 
     Parameters
     ----------
-    trainings
-        Ledger rows of trainings, the newest first.
+    trainings, predictions
+        Ledger rows, the newest first.
     """
     known = [run["as_of"] for run in trainings if run["state"] == "success" and run["as_of"]][:1]
-    drifts = [run["drift"] for run in realised.ledger("predict") if run["drift"]]
+    drifts = [run["drift"] for run in predictions if run["drift"]]
     requests = [run for run in realised.ledger("monitor") if _asked(run["metrics"])]
     pending = False
     if requests:
