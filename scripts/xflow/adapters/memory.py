@@ -1,4 +1,7 @@
-"""Fakes of the ports, for unit tests of the steps. The contract suite holds them to what the servers do."""
+"""The ports in memory, for unit tests of the steps and for what a repeated training must not leave behind.
+
+The contract suite holds them to what the servers do.
+"""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Fake of the model registry, for unit tests of the steps."""
+"""The model registry in memory, for unit tests of the steps and for repeated trainings."""
 
 import json
 import pickle
