@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import psycopg2
@@ -10,8 +11,10 @@ import yaml
 from xflow.audit_runner import AuditRunner
 from xflow.domain.audit import Audit, State
 from xflow.pipeline import AnyPipeline
+from xflow.ports import ModelRegistry
 from xflow.predict_runner import PredictRunner
-from xflow.refs import RunKey
+from xflow.refs import ModelVersionRef, RunKey
+from xflow.runner import registry_of
 from xflow.settings import Settings
 from xflow.steps.audited import Audited
 from xflow.steps.chain import chain
@@ -19,6 +22,22 @@ from xflow.steps.verify_input import input_again, verify_input
 from xflow.steps.verify_models import told_by_manifest, verify_features
 from xflow.steps.verify_output import verify_output
 from xflow.train_runner import TrainRunner
+
+
+class Remembering:
+    """The registry, which sends every model once: of an audit, loading takes the time."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry, self._models = registry, {}
+
+    def load(self, version: ModelVersionRef) -> object:
+        name = (version.name, version.version)
+        if name not in self._models:
+            self._models[name] = self._registry.load(version)
+        return self._models[name]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._registry, name)
 
 
 class World:
@@ -54,12 +73,21 @@ class World:
         run.load_predictions(made)
         return made
 
+    @cached_property
+    def registry(self) -> Remembering:
+        return Remembering(registry_of(self.settings))
+
+    def runner(self, run: str) -> AuditRunner:
+        made = AuditRunner.of_run(self.settings, run, folder=self.folder)
+        made.registry = self.registry
+        return made
+
     def verify(self, kind: str = "predict", prediction: str = "") -> Audit:
-        return AuditRunner.of_run(self.settings, f"{self.name}/{kind}/latest", folder=self.folder).verify(prediction)
+        return self.runner(f"{self.name}/{kind}/latest").verify(prediction)
 
     def audited(self, kind: str = "predict") -> Audited:
         run = self.predicted.key if kind == "predict" else self.trained.key
-        return AuditRunner.of_run(self.settings, str(run), folder=self.folder)._audited()
+        return self.runner(str(run))._audited()
 
     def checks(self, *sections: str, kind: str = "predict", prediction: str = "") -> Audit:
         """Make some of the checks of `verify`: of those, loading the models takes the time."""
@@ -77,7 +105,9 @@ class World:
         return Audit(str(audited.key), "success", tuple(found))
 
     def explain(self, prediction: str):
-        return AuditRunner.of_prediction(self.settings, prediction, folder=self.folder).explain(prediction)
+        made = AuditRunner.of_prediction(self.settings, prediction, folder=self.folder)
+        made.registry = self.registry
+        return made.explain(prediction)
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
         with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
