@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies fmt
+.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies bench-drift fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,9 @@ bench-accuracy: setup ## Accuracy beside the published tables of Tourism, M3 and
 
 bench-vacancies: setup ## Salary and demand cohorts on dumps of hh.ru (in XFLOW_DATA) beside the lab's recipe and baselines
 	OMP_NUM_THREADS=1 $(PYTHON) research/bench_vacancies.py
+
+bench-drift: setup ## False alarms of the drift gate on real history, and the faults that it finds
+	OMP_NUM_THREADS=1 $(PYTHON) -W ignore research/bench_drift.py
 
 fmt: ## Format and apply safe fixes
 	$(RUN)ruff format .

@@ -10,7 +10,7 @@ import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from bench_accuracy import m4_hourly, monthly
 from drift_faults import series_faults, vacancy_faults
 from xflow.domain.backtest import plan_folds, split
 from xflow.domain.candidate import Setting, build_candidate
-from xflow.domain.drift import Check, Drift, Level, Limits, compare, judge
+from xflow.domain.drift import Check, Column, Drift, Finding, Level, Limits, compare, judge
 from xflow.domain.drift_tests import contingency
 from xflow.domain.drift_vacancies import sample as drawn
 from xflow.domain.forecaster import Forecaster, fit_intervals
@@ -85,23 +85,27 @@ def fitted(history: Panel, seasonality: int, horizon: int, params: dict[str, obj
     return Forecaster.fit(history, members, intervals, seasonality, horizon)
 
 
-def examined(policy: DriftPolicy, kind: DriftKind, model: Any, reference: Reference, sample: Sample) -> Drift:
-    """Return the verdict on a sample as `xflow.steps.check_drift.examined` does."""
-    columns = [each for each in kind.columns(model) if each.name not in policy.ignore]
-    rows, counted = kind.against(reference, kind.profile(sample, model), sample)
+def verdict(columns: Sequence[Column], old: pd.DataFrame, new: pd.DataFrame, counted: list[Finding]) -> Drift:
+    """Return the verdict on rows as `xflow.steps.check_drift.examined` does."""
     p_values = {}
     for column in columns:
-        old, new = reference.frame[column.name].dropna(), rows[column.name].dropna()
-        if Check.DISTRIBUTION in column.checks and len(old) and len(new):
-            p_values[column.name] = contingency(old, new) if column.kind == "category" else ks_2samp(old, new).pvalue
-    found = compare(reference.frame, rows, columns, p_values)
-    found += [each for each in counted if each.column not in policy.ignore]
-    return judge(found, Limits(policy.alpha, policy.warn, policy.stop))
+        first, second = old[column.name].dropna(), new[column.name].dropna()
+        if Check.DISTRIBUTION in column.checks and len(first) and len(second):
+            test = contingency if column.kind == "category" else lambda one, other: ks_2samp(one, other).pvalue
+            p_values[column.name] = test(first, second)
+    return judge([*compare(old, new, columns, p_values), *counted], Limits(POLICY.alpha, POLICY.warn, POLICY.stop))
 
 
-def judged(model: Forecaster, reference: Reference, current: Panel, policy: DriftPolicy = POLICY) -> Drift:
+def examined(kind: DriftKind, model: Any, reference: Reference, sample: Sample, ignore: tuple[str, ...] = ()) -> Drift:
+    """Return the verdict on a sample."""
+    rows, counted = kind.against(reference, kind.profile(sample, model), sample)
+    columns = [each for each in kind.columns(model) if each.name not in ignore]
+    return verdict(columns, reference.frame, rows, [each for each in counted if each.column not in ignore])
+
+
+def judged(model: Forecaster, reference: Reference, current: Panel, ignore: tuple[str, ...] = ()) -> Drift:
     """Return the gate's verdict on a panel."""
-    return examined(policy, SERIES, model, reference, SERIES.drawn(current, policy.sample))
+    return examined(SERIES, model, reference, SERIES.drawn(current, POLICY.sample), ignore)
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def replay_series(source: Source, splits_: int, tallies: list[Tally]) -> tuple[F
             order = rng.permutation(training.n_series)
             first, second = (training.select(np.sort(part)) for part in np.array_split(order, 2))
             one = SERIES.profile(SERIES.drawn(first, POLICY.sample), model)
-            halves.add(judged(model, one, second, POLICY.model_copy(update={"ignore": ("series", "moved")})))
+            halves.add(judged(model, one, second, ("series", "moved")))
     tallies += [later, halves]
     return model, reference, training
 
@@ -182,13 +186,6 @@ def cohort_model(frame: pd.DataFrame, text: tuple[str, ...], fields: tuple[str, 
     return replace(model, learned=frozenset(identities(frame).ravel().tolist()))
 
 
-def halves(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a frame at random, whole employers and near-duplicates at a time."""
-    groups = vacancy_dumps.group(frame)
-    first = rng.random(groups.max() + 1)[groups] < 0.5
-    return frame[first].reset_index(drop=True), frame[~first].reset_index(drop=True)
-
-
 def described(frame: pd.DataFrame, model: CohortModel) -> Reference:
     """Return the profile of a frame."""
     return VACANCIES.profile(Sample(drawn(frame, POLICY.sample)), model)
@@ -196,27 +193,34 @@ def described(frame: pd.DataFrame, model: CohortModel) -> Reference:
 
 def seen(model: CohortModel, reference: Reference, current: pd.DataFrame) -> Drift:
     """Return the gate's verdict on a frame."""
-    return examined(POLICY, VACANCIES, model, reference, Sample(drawn(current, POLICY.sample)))
+    return examined(VACANCIES, model, reference, Sample(drawn(current, POLICY.sample)))
 
 
 def replay_vacancies(path: Path, count: int, tallies: list[Tally]) -> tuple[CohortModel, Reference, pd.DataFrame]:
-    """Replay one dump: a model of a third of its employers, and halves of the others."""
+    """Replay one dump: a model of a third of its employers, and random halves of the others, near-duplicates apart."""
     frame = vacancy_dumps.load(path)
     rng = np.random.default_rng(3)
     groups = vacancy_dumps.group(frame)
     third = rng.random(groups.max() + 1)[groups] < 1 / 3
     fields = tuple(name for name in FIELDS if (frame[name] != "").any())
     model = cohort_model(frame[third].reset_index(drop=True), TEXTS, fields)
-    others = frame[~third].reset_index(drop=True)
+    others, groups = frame[~third].reset_index(drop=True), groups[~third]
+    every = VACANCIES.profile(Sample(others), model).frame.set_index("vacancy_id", drop=False)
     name = path.parent.name
     whole, small = Tally(f"{name}: other employers"), Tally(f"{name}: 30 vacancies of other employers")
+
+    def half(rows: pd.DataFrame) -> pd.DataFrame:
+        return every.loc[drawn(rows, POLICY.sample)["vacancy_id"]].reset_index(drop=True)
+
     for _ in range(count):
-        first, second = halves(others, rng)
-        reference = described(first, model)
-        whole.add(seen(model, reference, second))
-        small.add(seen(model, reference, second.sample(30, random_state=rng.integers(2**31)).reset_index(drop=True)))
+        first = rng.random(groups.max() + 1)[groups] < 0.5
+        second = others[~first]
+        reference = Reference(half(others[first]))
+        whole.add(verdict(VACANCIES.columns(model), reference.frame, half(second), []))
+        few = half(second.sample(30, random_state=rng.integers(2**31)))
+        small.add(verdict(VACANCIES.columns(model), reference.frame, few, []))
     tallies += [whole, small]
-    return model, reference, second
+    return model, reference, second.reset_index(drop=True)
 
 
 def false_alarms(tallies: list[Tally]) -> None:
@@ -241,39 +245,48 @@ def power_row(name: str, verdicts: dict[str, Drift]) -> None:
     print(f"| {name} | " + " | ".join(cells) + " |")
 
 
+def series(fast: bool) -> None:
+    """Print the tables of series."""
+    tallies: list[Tally] = []
+    done = {
+        source.name: (source, *replay_series(source, 5 if fast else 100, tallies))
+        for source in sources()
+        if not fast or source.name == "Tourism monthly"
+    }
+    false_alarms(tallies)
+    print("\n| fault | " + " | ".join(done) + " |\n|---|" + "---|" * len(done))
+    faults = {name: series_faults(each[0].seasonality, each[0].horizon) for name, each in done.items()}
+    for fault in next(iter(faults.values())):
+        found = {n: judged(model, ref, faults[n][fault](panel)) for n, (_, model, ref, panel) in done.items()}
+        power_row(fault, found)
+
+
+def vacancies(fast: bool) -> None:
+    """Print the tables of vacancies."""
+    tallies: list[Tally] = []
+    paths = {path.parent.name: path for path in sorted(vacancy_dumps.folder().glob("*/vacancies.parquet"))}
+    names = [*paths][: 1 if fast else None]
+    done = {name: replay_vacancies(paths[name], 3 if fast else 100, tallies) for name in names}
+    false_alarms(tallies)
+    print("\n| fault | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    broken = {name: vacancy_faults(frame) for name, (_, _, frame) in done.items()}
+    for fault in next(iter(broken.values()), {}):
+        power_row(fault, {n: seen(model, ref, broken[n][fault]) for n, (model, ref, _) in done.items()})
+    for other in names:
+        power_row(f"the dump {other}", {n: seen(model, ref, done[other][2]) for n, (model, ref, _) in done.items()})
+
+
 def main() -> None:
     """Replay every source that is there, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="one source of each kind, few replays: does it run at all?")
-    fast = parser.parse_args().fast
-    began, tallies = time.perf_counter(), []
-    series = {}
-    for source in sources():
-        if fast and source.name != "Tourism monthly":
-            continue
-        series[source.name] = (source, *replay_series(source, 5 if fast else 100, tallies))
-        print(f"{source.name}: {time.perf_counter() - began:.0f} s", flush=True)
-    paths = {path.parent.name: path for path in sorted(vacancy_dumps.folder().glob("*/vacancies.parquet"))}
-    dumps = {}
-    for name, path in [*paths.items()][: 1 if fast else None]:
-        dumps[name] = replay_vacancies(path, 3 if fast else 60, tallies)
-        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
-    false_alarms(tallies)
-    many = {name: each for name, each in series.items() if each[3].n_series >= 30}
-    print("\n| fault | " + " | ".join(many) + " |\n|---|" + "---|" * len(many))
-    faults = {name: series_faults(each[0].seasonality, each[0].horizon) for name, each in many.items()}
-    for fault in next(iter(faults.values()), {}):
-        found = {n: judged(model, ref, faults[n][fault](panel)) for n, (_, model, ref, panel) in many.items()}
-        power_row(fault, found)
-    names = [*dumps]
-    print("\n| fault | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
-    broken = {name: vacancy_faults(frame) for name, (_, _, frame) in dumps.items()}
-    for fault in next(iter(broken.values()), {}):
-        power_row(fault, {n: seen(model, ref, broken[n][fault]) for n, (model, ref, _) in dumps.items()})
-    for other in names:
-        found = {n: seen(model, ref, dumps[other][2]) for n, (model, ref, _) in dumps.items()}
-        power_row(f"the dump {other}", found)
-    print(f"\n{time.perf_counter() - began:.0f} s")
+    parser.add_argument("--only", choices=["series", "vacancies"], help="one of the two kinds")
+    options = parser.parse_args()
+    for name, tables in (("series", series), ("vacancies", vacancies)):
+        began = time.perf_counter()
+        if options.only in {None, name}:
+            tables(options.fast)
+            print(f"\n{name}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
