@@ -98,6 +98,9 @@ def test_a_manifest_that_names_another_model(world):
     document["models"][0]["version"] = "77"
     with world.changed_object(uri, json.dumps(document).encode()):
         assert "77" in faults(world.checks("output"))["manifest"]
+    for content in (b"not JSON", b"{}"):
+        with world.changed_object(uri, content):
+            assert "no manifest any more" in faults(world.checks("output"))["manifest"]
 
 
 @pytest.mark.parametrize("content", ["flipped", "longer", "gone"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IN_PROGRESS = "running"
 DONE = "success"
+MANIFEST_FIELDS = {"run_key", "as_of", "rows", "models", "feature_set", "inputs", "parts", "git_commit"}
 
 
 class ReplacedObject(Exception):
@@ -61,9 +62,14 @@ class Audited:
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
-        """The manifest of the run's predictions, or None when it is gone."""
-        found = self.store.manifests(str(self.run.get("output_uri") or "")) if self.run.get("output_uri") else []
-        return None if not found else dict(json.loads(self.store.get(found[0])))
+        """The manifest of the run's predictions, or None when it is gone or no manifest any more."""
+        prefix = str(self.run.get("output_uri") or "")
+        found = self.store.manifests(prefix) if prefix else []
+        try:
+            document = json.loads(self.store.get(found[0])) if found else None
+        except ValueError:
+            return None
+        return document if isinstance(document, dict) and document.keys() >= MANIFEST_FIELDS else None
 
     @cached_property
     def versions(self) -> dict[tuple[str, str], ModelVersionRef]:

@@ -47,7 +47,16 @@ def _response(audited: Audited, prefix: str, vacancy: str, *, detail: bool) -> t
         except (InputMissing, InputChanged, InputUnreadable):
             continue
         for at, row in enumerate(rows):
-            told = raw.detail_id(row.url) == vacancy if detail else f'"{vacancy}"' in (row.body or "")
-            if told:
+            if raw.detail_id(row.url) == vacancy if detail else _lists(row.body, vacancy):
                 return part, at, row.url
     return None
+
+
+def _lists(body: str | None, vacancy: str) -> bool:
+    """Say whether a page of a search lists a vacancy; the text is parsed where its id stands in it at all."""
+    if vacancy not in (body or ""):
+        return False
+    try:
+        return vacancy in map(raw.vacancy_id, raw.search_items(body))
+    except ValueError:
+        return False

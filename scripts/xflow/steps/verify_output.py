@@ -23,7 +23,7 @@ def verify_output(audited: Audited) -> list[Check]:
     """Check manifest, parts and rows of a run's predictions."""
     manifest, prefix = audited.manifest, str(audited.run.get("output_uri") or "")
     if manifest is None:
-        gone = f"{prefix}{MANIFEST} is gone: readers trust no prefix without one. Run the prediction again."
+        gone = f"{prefix}{MANIFEST} is gone, or no manifest any more: run the prediction again"
         return [Check(S3, "manifest", State.FAULT, gone)]
     checks = [_manifest(audited, manifest), *_strangers(audited, manifest, prefix)]
     stored = audited.lineage.content(audited.key, audited.table, audited.schema, PREDICTION_ID)
