@@ -35,7 +35,7 @@ def roll_back() -> list[Json]:
     run, context = runner(PromotionRunner), get_current_context()
     target = None if param("target") in (None, ALL) else param("target")
     who = context["dag_run"].triggering_user_name or "airflow"
-    swaps = run.roll_back(param("reason"), who, version=param("version"), target=target)
+    swaps = run.roll_back(param("reason"), who, param("version"), target)
     moved = [each for each in swaps if each["moved"]]
     if not moved:
         log.info("nothing was changed: %s", ", ".join(f"{each['name']} version {each['after']}" for each in swaps))

@@ -1,6 +1,7 @@
 """Commands by which a person decides what serves."""
 
 import getpass
+import os
 import sys
 from typing import Annotated
 
@@ -68,8 +69,11 @@ def approval(pipeline: AnyPipeline, verdict: Json, given: bool | None) -> Json |
 
 
 def person() -> str:
-    """Return who types: the user of the operating system."""
-    return getpass.getuser()
+    """Return who types: the user of the operating system, by number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def tell_moved(run: Runner, event: AlertEvent, swaps: list[Json]) -> None:

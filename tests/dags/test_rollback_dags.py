@@ -190,3 +190,49 @@ def test_only_a_run_of_a_backfill_is_for_a_past_date(
     monkeypatch.setattr(backfill, "get_current_context", lambda: {"dag_run": run})
     assert backfill.past_date() == date
     assert backfill.by_the_clock() == (run_type == "scheduled")
+
+
+@pytest.fixture(scope="module")
+def rollback(plugin: Callable[[str], ModuleType], approval: ModuleType) -> ModuleType:  # which puts dags on the path
+    return plugin("rollback")
+
+
+@pytest.mark.parametrize(
+    ("form", "user", "asked"),
+    [
+        ({"reason": "bad", "version": None}, "anna", ("bad", "anna", None, None)),
+        ({"reason": "bad", "version": "3", "target": "salary"}, "anna", ("bad", "anna", "3", "salary")),
+        ({"reason": "bad", "version": None, "target": "all"}, None, ("bad", "airflow", None, None)),
+    ],
+)
+@pytest.mark.parametrize("moved", [True, False])
+def test_the_task_asks_for_what_the_form_says_and_lets_predictions_follow_what_moved(
+    rollback: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    form: dict[str, Any],
+    user: str | None,
+    asked: tuple[Any, ...],
+    moved: bool,
+) -> None:
+    swap = {"name": "demo", "before": "7", "after": "6" if moved else "7", "reason": "bad", "moved": moved}
+    calls: list[Any] = []
+    events: list[Any] = []
+
+    def roll_back(reason: str, by: str, version: str | None, target: str | None) -> list[dict[str, Any]]:
+        calls.append((reason, by, version, target))
+        return [swap]
+
+    pipeline = load(PIPELINES / "vacancies.yaml")
+    alias = SimpleNamespace(add=lambda asset, extra: events.append((asset.name, extra)))
+    context = {
+        "dag_run": SimpleNamespace(triggering_user_name=user),
+        "outlet_events": {rollback.promoted(pipeline): alias},
+    }
+    monkeypatch.setattr(rollback, "runner", lambda made: SimpleNamespace(pipeline=pipeline, roll_back=roll_back))
+    monkeypatch.setattr(rollback, "get_current_context", lambda: context)
+    monkeypatch.setattr(rollback, "param", form.get)
+    monkeypatch.setattr("xflow_alerts.tell", lambda *told: events.append(told[1:3]))
+    assert rollback.roll_back.function() == [swap]
+    assert calls == [asked]
+    told = f"{asked[1]} rolled back demo from version 7 to 6: bad"
+    assert events == ([("vacancies_champion", {"demo": "6"}), ("rollback", told)] if moved else [])

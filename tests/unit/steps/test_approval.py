@@ -1,5 +1,6 @@
 """What becomes of a version that won, by what a person says, and by what was decided while it waited."""
 
+import os
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from small_models import small_pipeline, small_version
 from xflow import cli_promotion
 from xflow.adapters.memory_promotions import MemoryPromotions
 from xflow.adapters.memory_registry import MemoryRegistry
+from xflow.errors import ConfigInvalid
 from xflow.pipeline_base import PromotionPolicy
 from xflow.refs import Approval, ModelVersionRef, Promotion, RunKey, Verdict
 from xflow.steps.approval import asked, question
@@ -158,3 +160,20 @@ def test_the_command_line_asks_on_a_terminal(typed: bool, monkeypatch: pytest.Mo
 
 def test_the_command_line_asks_nobody_where_the_file_does_not_want_it() -> None:
     assert cli_promotion.approval(World(approval=False).pipeline, verdict().model_dump(mode="json"), None) is None
+
+
+def test_the_reason_of_a_rollback_is_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.prompt", lambda question: "sold nothing")
+    assert cli_promotion._asked(None) == "sold nothing"
+    assert cli_promotion._asked("given") == "given"
+    with pytest.raises(ConfigInvalid, match="--reason"):
+        cli_promotion._asked("  ")
+
+
+def test_a_user_without_a_name_is_known_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 50000")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert cli_promotion.person() == f"user {os.getuid()}"
