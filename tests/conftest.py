@@ -23,6 +23,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--way", choices=["native", "docker"], default="native", help="how the whole stack is started")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what starts servers in one process, so that one stack serves them all; unit tests run beside it."""
+    unit = REPOSITORY / "tests" / "unit"
+    for item in items:
+        if not item.path.is_relative_to(unit):
+            item.add_marker(pytest.mark.xdist_group("servers"))
+
+
 def start_sh(home: Path, *arguments: str, way: str = "native") -> None:
     """Run start.sh on a stack that lies in `home`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
