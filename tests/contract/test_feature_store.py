@@ -45,6 +45,18 @@ def test_a_set_comes_back_sorted(features: FeatureStore, key: RunKey) -> None:
     assert_same(found, sorted(blocks, key=lambda b: b.series_id))
 
 
+def test_a_set_is_known_by_its_id_once_it_is_ready(features: FeatureStore, key: RunKey) -> None:
+    seen: list[FeatureSetRef | None] = []
+
+    def blocks() -> Iterator[SeriesBlock]:
+        yield block("a")
+        seen.append(features.ready(str(key)))
+
+    assert features.ready(str(key)) is None
+    assert features.write(key, FACTS, blocks()) == features.ready(str(key))
+    assert seen == [None]
+
+
 def test_long_series_come_back(features: FeatureStore, key: RunKey) -> None:
     blocks = [block("a", 500_000), block("b", 1), block("c", 40_000, columns=3), block("d", 0, columns=2)]
     assert_same(features.read(features.write(key, FACTS, blocks))[1], blocks)
