@@ -26,17 +26,20 @@ UNSAID = Feature("texts", "other", "what the texts do not say")
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Components of one text: where they lie in the row, what each word weighs, (words, terms), and what that gives."""
+    """Components of one text: where they lie in the row, and what each word weighs in the text's own terms.
+
+    `weights` has shape (words, terms), `loadings` (components, terms).
+    """
 
     place: slice
     weights: Floats
-    reduce: Any
+    loadings: Floats
 
     def encode(self, words: np.ndarray) -> Floats:
         """Return the components of texts of some of the words, shape (n, words) to (n, components)."""
         terms = words.astype(np.float64) @ self.weights
         size = np.linalg.norm(terms, axis=1, keepdims=True)
-        return np.asarray(self.reduce.reduced_.components_ @ (terms / np.where(size > 0, size, 1.0)).T).T
+        return np.asarray((terms / np.where(size > 0, size, 1.0)) @ self.loadings.T)
 
 
 def is_reduced(block: Any) -> bool:
@@ -67,8 +70,8 @@ def word_values(
     if not words:
         return {UNSAID: own}
     blocks = [
-        _Block(place, np.vstack([rows, np.zeros((len(words) - len(rows), rows.shape[1]))]), reduce)
-        for place, rows, reduce in parts
+        _Block(place, np.vstack([rows, np.zeros((len(words) - len(rows), rows.shape[1]))]), loadings)
+        for place, rows, loadings in parts
     ]
     row = encoded.toarray() if sparse.issparse(encoded) else np.asarray(encoded)
 
@@ -100,19 +103,22 @@ def _shapley(value: Callable[[np.ndarray], Floats], count: int) -> Floats:
 
 def _weighed(
     place: slice, block: Pipeline, column: str, frame: pd.DataFrame, words: dict[Feature, int]
-) -> tuple[slice, Floats, Any] | None:
-    """Return what every word weighs in the terms of one text, shape (words so far, terms); new words are numbered."""
+) -> tuple[slice, Floats, Floats] | None:
+    """Return what every word weighs in the terms of one text, shape (words so far, terms), and the terms' loadings.
+
+    New words are numbered.
+    """
     tfidf, reduce = block["tfidf"], block["reduce"]
     if tfidf.vectorizer_ is None or reduce.reduced_ is None:
         return None
     found = tfidf.transform(frame[column]).tocsr()
     terms, meanings = tfidf.get_feature_names_out(), meanings_of(tfidf, column, frame)
     cells = []
-    for at, weight in zip(found.indices.tolist(), found.data.tolist(), strict=True):
-        for feature, share in meanings.words(terms[at]).items():
+    for at, (term, weight) in enumerate(zip(terms[found.indices], found.data.tolist(), strict=True)):
+        for feature, share in meanings.words(term).items():
             if feature.kind == "word":
                 cells.append((words.setdefault(feature, len(words)), at, share * weight))
-    rows = np.zeros((len(words), len(terms)))
+    rows = np.zeros((len(words), len(found.indices)))
     for word, at, weight in cells:
         rows[word, at] += weight
-    return place, rows, reduce
+    return place, rows, reduce.reduced_.components_[:, found.indices]
