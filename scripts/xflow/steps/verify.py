@@ -86,5 +86,5 @@ def _ledger(audited: Audited, state: str) -> Check:
     if state == IN_PROGRESS:
         said = f"still in progress since {run['started_at']:%Y-%m-%d %H:%M:%S}: verify it when it has ended"
         return Check(GREENPLUM, LEDGER, State.FAULT, said)
-    why = f"{state} at {run['updated_at']:%Y-%m-%d %H:%M:%S}: {run['message']}"
+    why = f"{state} at {run['updated_at']:%Y-%m-%d %H:%M:%S}: {run['message']}".rstrip(".")
     return Check(GREENPLUM, LEDGER, State.FAULT, f"the run {why}. What it left is not complete and was not counted.")
