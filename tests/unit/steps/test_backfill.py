@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from small_models import small_pipeline, small_series, small_version
 from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
@@ -162,3 +163,14 @@ def test_the_dates_of_a_backfill_include_both_ends(first: str, last: str, every:
 def test_dates_that_make_no_sense_are_refused(first: str, last: str, every: Every, said: str) -> None:
     with pytest.raises(ConfigInvalid, match=said):
         dates(first, last, every)
+
+
+@pytest.mark.parametrize("cron", ["0 6 1 * *", "*/5 * * * *", "0 6 * * MON-FRI"])
+def test_a_schedule_of_predictions_is_a_cron_expression(cron: str) -> None:
+    assert small_pipeline(predict_schedule=cron).predict_schedule == cron
+
+
+@pytest.mark.parametrize("cron", ["every day", "0 6 1 *", "06:00", ""])
+def test_another_schedule_of_predictions_is_refused_with_the_file(cron: str) -> None:
+    with pytest.raises(ValidationError, match="predict_schedule"):
+        small_pipeline(predict_schedule=cron)
