@@ -167,7 +167,7 @@ def _train_target(
 
 def _say_reused(what: str, sources: set[str]) -> None:
     for source in sources:
-        console.print(f"{what} reused from run {source}: nothing that it depends on has changed", highlight=False)
+        console.print(f"{what}: unchanged, reused from run {source}", highlight=False, soft_wrap=True)
 
 
 def _print(title: str, figures: dict[str, float], unit: str) -> None:
