@@ -56,7 +56,7 @@ class Column:
     tolerance
         Numbers that differ by no more are taken as equal, in the column's unit.
     sides
-        Where a number may leave the range of the training: ``both``, ``low``, ``high``.
+        Where numbers may move to, to be noticed: ``both``, ``low``, ``high``.
     checks
         What is compared.
     about
@@ -226,12 +226,12 @@ def _distribution(column: Column, old: pd.Series, new: pd.Series, p: float) -> F
     """Say how far the distributions differ."""
     if column.kind == "number":
         before, after = old.to_numpy(np.float64), new.to_numpy(np.float64)
-        share = distance(before, after, column.tolerance)
+        share = distance(before, after, column.tolerance, column.sides)
         detail = f"median {np.median(after):.4g}, {np.median(before):.4g} in training"
     else:
         share = variation(*top_categories(old, new))
         detail = f"most often {_common(new)}; in training {_common(old)}"
-    return Finding(column.name, Check.DISTRIBUTION, share, p, detail)
+    return Finding(column.name, Check.DISTRIBUTION, share, p if share else 1.0, detail)
 
 
 def _common(values: pd.Series) -> str:

@@ -22,27 +22,20 @@ LEAST = 1e-3
 VALUES = (Check.VALUES,)
 BOTH = (Check.VALUES, Check.DISTRIBUTION)
 COLUMNS = (
-    Column("level", tolerance=0.3, checks=BOTH, about="lg of the mean of the last seasons, with its sign"),
-    Column("moved", tolerance=0.3, sides="high", checks=VALUES, about="lg of the level over that in training"),
+    Column("level", tolerance=0.2, checks=BOTH, about="lg of the mean of the last seasons, with its sign"),
     Column(
-        "change", tolerance=0.1, checks=BOTH, about="lg of the size of the last seasons over that of the ones before"
+        "moved", tolerance=0.1, sides="high", checks=VALUES, about="lg of the size over that in training, either way"
     ),
-    Column("variability", tolerance=0.3, checks=BOTH, about="lg of the change from season to season over the size"),
+    Column("change", tolerance=0.07, checks=BOTH, about="lg of the size of the last seasons over that before them"),
+    Column("variability", tolerance=0.2, checks=BOTH, about="lg of the change from season to season over the size"),
     Column("zeros", tolerance=0.1, sides="high", checks=BOTH, about="share of zeros in the last seasons"),
     Column("unchanged", tolerance=0.1, sides="high", checks=BOTH, about="share of values that equal the one before"),
-    Column(
-        "behind", tolerance=1.0, sides="high", checks=BOTH, about="seasons between the series' end and the newest end"
-    ),
+    Column("behind", tolerance=1.0, checks=BOTH, about="windows of last seasons from the end to the median end"),
     Column("length", tolerance=0.1, sides="low", checks=VALUES, about="lg of the number of values"),
     Column(
-        "forecast", tolerance=0.1, checks=BOTH, about="lg of the size of the forecast over that of the last seasons"
+        "forecast", tolerance=0.07, checks=BOTH, about="lg of the size of the forecast over that of the last seasons"
     ),
-    Column(
-        "width",
-        tolerance=0.2,
-        checks=BOTH,
-        about="lg of the width of the widest interval over the size of the last seasons",
-    ),
+    Column("width", tolerance=0.15, checks=BOTH, about="lg of the width of the widest interval over the size"),
 )
 
 
@@ -51,15 +44,15 @@ def window(seasonality: int, horizon: int) -> int:
     return seasonality * -(-max(horizon, 8) // seasonality)
 
 
-def profile(panel: Panel, newest: int, model: Forecaster) -> pd.DataFrame:
+def profile(panel: Panel, usual: int, model: Forecaster) -> pd.DataFrame:
     """Return the figures of each series, with the forecast of a model from its end; columns as in `COLUMNS`.
 
     Parameters
     ----------
     panel
         The series to describe.
-    newest
-        Period ordinal of the newest end of all series.
+    usual
+        Median period ordinal of the ends of all series.
 
     Returns
     -------
@@ -71,7 +64,7 @@ def profile(panel: Panel, newest: int, model: Forecaster) -> pd.DataFrame:
     rows = [_figures(panel.series(i), steps, model.seasonality) for i in range(panel.n_series)]
     frame = pd.DataFrame(rows, columns=["size", "level", "change", "variability", "zeros", "unchanged"])
     frame.insert(0, SERIES_ID, panel.ids)
-    frame["behind"] = (newest - panel.ends) / panel.step / steps
+    frame["behind"] = (usual - panel.ends) / panel.step / steps
     frame["length"] = np.log10(panel.lengths)
     made = model.forecast(panel, model.horizon)
     widest = int(np.argmax(model.levels))

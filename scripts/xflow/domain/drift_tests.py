@@ -11,7 +11,7 @@ CATEGORIES = 20
 OTHER = "(other)"
 
 
-def distance(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0) -> float:
+def distance(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0, sides: str = "both") -> float:
     """Return the share of the values that must move by more than `tolerance` to make one sample the other.
 
     Parameters
@@ -20,8 +20,13 @@ def distance(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0) -> float:
         Values, finite, of any count but 0.
     tolerance
         In the values' unit; with 0 this is the statistic of Kolmogorov and Smirnov.
+    sides
+        ``high``: only how far the new ones lie above the old ones counts; ``low``: below; ``both``.
     """
-    return max(_ahead(np.sort(old), np.sort(new), tolerance), _ahead(np.sort(new), np.sort(old), tolerance), 0.0)
+    first, second = np.sort(old), np.sort(new)
+    above = _ahead(first, second, tolerance) if sides != "low" else 0.0
+    below = _ahead(second, first, tolerance) if sides != "high" else 0.0
+    return max(above, below, 0.0)
 
 
 def _ahead(low: np.ndarray, high: np.ndarray, tolerance: float) -> float:

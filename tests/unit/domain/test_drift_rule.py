@@ -72,6 +72,7 @@ def test_faults_are_found_where_they_are():
         ("x", Check.DISTRIBUTION, Level.STOP),
     }
     assert ("x", Check.MISSING, Level.WARN) in drifted(verdict(old, sample(300, 1, missing=0.4)))
+    assert verdict(sample(300, 0, missing=0.4), sample(300, 1)).verdict is Level.OK  # fewer are missing
     assert ("kind", Check.CATEGORIES, Level.STOP) in drifted(verdict(old, sample(300, 1, kinds="de")))
     assert drifted(verdict(old, sample(300, 1, kinds="a"))) == {("kind", Check.DISTRIBUTION, Level.STOP)}
 
@@ -129,6 +130,8 @@ def test_without_a_tolerance_the_distance_is_that_of_kolmogorov_and_smirnov(seed
     assert distance(old, new) == pytest.approx(ks_2samp(old, new).statistic)
     assert distance(old, new, 0.7) <= distance(old, new) + 1e-12
     assert distance(old, old + 0.5, 0.6) == 0
+    assert distance(old, new) == max(distance(old, new, sides="high"), distance(old, new, sides="low"))
+    assert distance(old, old + 9, sides="low") == 0
 
 
 @pytest.mark.parametrize("sides", [1, 2])
