@@ -61,7 +61,7 @@ def _tested(
     )
     preset = DataDriftPreset(
         columns=names,
-        drift_share=1 / len(tested),
+        drift_share=int(1e4 / len(tested)) / 1e4,  # any column
         num_method=NUMBERS,
         cat_method=CATEGORIES,
         num_threshold=threshold,
