@@ -30,7 +30,13 @@ COLUMNS = (
     Column("variability", tolerance=0.2, checks=BOTH, about="lg of the change from season to season over the size"),
     Column("zeros", tolerance=0.1, sides="high", checks=BOTH, about="share of zeros in the last seasons"),
     Column("unchanged", tolerance=0.1, sides="high", checks=BOTH, about="share of values that equal the one before"),
-    Column("behind", tolerance=1.0, checks=BOTH, about="windows of last seasons from the end to the median end"),
+    Column(
+        "behind",
+        tolerance=1.0,
+        sides="high",
+        checks=VALUES,
+        about="last seasons that most series gained, and it did not",
+    ),
     Column("length", tolerance=0.1, sides="low", checks=VALUES, about="lg of the number of values"),
     Column(
         "forecast", tolerance=0.07, checks=BOTH, about="lg of the size of the forecast over that of the last seasons"
@@ -44,27 +50,21 @@ def window(seasonality: int, horizon: int) -> int:
     return seasonality * -(-max(horizon, 8) // seasonality)
 
 
-def profile(panel: Panel, usual: int, model: Forecaster) -> pd.DataFrame:
+def profile(panel: Panel, model: Forecaster) -> pd.DataFrame:
     """Return the figures of each series, with the forecast of a model from its end; columns as in `COLUMNS`.
-
-    Parameters
-    ----------
-    panel
-        The series to describe.
-    usual
-        Median period ordinal of the ends of all series.
 
     Returns
     -------
     pandas.DataFrame
         One row a series, NaN where a series is too short for a figure. `size` is the mean absolute value of the last
-        seasons; `moved` is the size of `change`: how far a level moves while nothing happens.
+        seasons, and `end` the last period in units of them; `moved` is the size of `change`: how far a level moves
+        while nothing happens; `behind` is 0.
     """
     steps = window(model.seasonality, model.horizon)
     rows = [_figures(panel.series(i), steps, model.seasonality) for i in range(panel.n_series)]
     frame = pd.DataFrame(rows, columns=["size", "level", "change", "variability", "zeros", "unchanged"])
     frame.insert(0, SERIES_ID, panel.ids)
-    frame["behind"] = (usual - panel.ends) / panel.step / steps
+    frame["end"], frame["behind"] = panel.ends / panel.step / steps, 0.0
     frame["length"] = np.log10(panel.lengths)
     made = model.forecast(panel, model.horizon)
     widest = int(np.argmax(model.levels))
@@ -76,9 +76,16 @@ def profile(panel: Panel, usual: int, model: Forecaster) -> pd.DataFrame:
 
 
 def known_again(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
-    """Return the current sample with `moved` as the way of each series' level since the training; NaN for new ones."""
-    before = current[SERIES_ID].map(reference.set_index(SERIES_ID)["size"]).to_numpy(np.float64)
-    return current.assign(moved=np.abs(ratio(current["size"].to_numpy(np.float64), before)))
+    """Return the current sample as each series compares with itself in training; NaN for new ones.
+
+    `moved` is the way of its size since then, `behind` by how much less its end went on than that of most: a tenth may
+    have gone further.
+    """
+    trained = reference.set_index(SERIES_ID).reindex(current[SERIES_ID])
+    gained = current["end"].to_numpy(np.float64) - trained["end"].to_numpy(np.float64)
+    usual = np.nanquantile(gained, 0.9) if np.isfinite(gained).any() else np.nan
+    moved = np.abs(ratio(current["size"].to_numpy(np.float64), trained["size"].to_numpy(np.float64)))
+    return current.assign(moved=moved, behind=usual - gained)
 
 
 def membership(trained: Sequence[str], present: Sequence[str], within: int) -> list[Finding]:

@@ -36,8 +36,8 @@ def model():
 
 
 def drift(current):
-    reference = profile(panel(), int(panel().ends.max()), model())
-    rows = known_again(reference, profile(current, int(current.ends.max()), model()))
+    reference = profile(panel(), model())
+    rows = known_again(reference, profile(current, model()))
     p = {
         each.name: ks_2samp(reference[each.name].dropna(), rows[each.name].dropna()).pvalue
         for each in COLUMNS
@@ -76,13 +76,22 @@ def test_gross_faults_stop(change, column):
     assert column in {each.column for each in found.drifted if each.level is Level.STOP}
 
 
+def test_series_that_stopped_while_others_went_on_are_behind():
+    later = panel(MONTHS + 24)
+    stopped = later.head(np.where(np.arange(later.n_series) % 5 < 2, 24, 0))
+    assert {each.column for each in drift(stopped).drifted} == {"behind"}
+    assert drift(stopped).drifted[0].share == 0.4
+    ahead = later.head(np.where(np.arange(later.n_series) < 3, 0, 24))
+    assert drift(ahead).verdict is Level.OK
+
+
 def test_a_window_is_of_whole_seasons_and_covers_the_horizon():
     assert [window(*each) for each in [(12, 24), (12, 6), (7, 7), (24, 48), (1, 3)]] == [24, 12, 14, 48, 8]
 
 
 def test_short_series_have_no_change():
     short = Panel.from_series("M", ["a", "b"], [10, 10], [np.ones(5), np.arange(1.0, 31)])
-    made = profile(short, 10, model())
+    made = profile(short, model())
     assert made["change"].isna().tolist() == [True, False]
     assert made["variability"].isna().tolist() == [True, False]
 

@@ -1,6 +1,5 @@
 """Drift of series; see `xflow.domain.drift_series`."""
 
-import numpy as np
 import pandas as pd
 
 from xflow.columns import SERIES_ID
@@ -28,14 +27,12 @@ class SeriesDrift:
         """Draw series of a panel."""
         names = panel.ids.tolist()
         chosen, within = first(draw(names), limit)
-        usual = int(np.median(panel.ends))
-        return Sample((panel.select(chosen), usual), names, within, panel.total if observed else 0, observed)
+        return Sample(panel.select(chosen), names, within, panel.total if observed else 0, observed)
 
     def profile(self, sample: Sample, model: Forecaster) -> Reference:
         """Describe each series with the forecast from its end, which no model has seen the outcome of."""
-        panel, usual = sample.data
         share = max(1 - sample.observed / sample.values, 0.0) if sample.values else None
-        return Reference(drift_series.profile(panel, usual, model), {"within": str(sample.within), "filled": share})
+        return Reference(drift_series.profile(sample.data, model), {"within": str(sample.within), "filled": share})
 
     def columns(self, model: Forecaster) -> tuple[Column, ...]:  # noqa: ARG002  # one list for all models
         """Return the figures of series that are compared."""
