@@ -60,6 +60,7 @@ def test_only_complete_predictions_count(start: Start, due: Callable[[datetime],
 
 def test_other_runs_do_not_count(start: Start, due: Callable[[datetime], Due]) -> None:
     start("backfill__2026-01-01", complete=True)
+    start("backfill-2026-01-01T000000", complete=True)
     start("manual__1", complete=True, kind="train")
     start("cli-1")
     found = due(datetime.now(UTC) + SOON)

@@ -51,8 +51,8 @@ def judge(
         decision = _decide(pipeline, plan, version, champion, feature_store, registry)
     if decision.reason != SERVES:
         registry.challenge(version, f"{decision.outcome}: {decision.reason}", decision.figures)
-    if decision.promote and registry.environment == PRODUCTION:
-        registry.stage(version)
+        if decision.promote and registry.environment == PRODUCTION:
+            registry.stage(version)
     return Verdict(
         version=version,
         target=plan.target,

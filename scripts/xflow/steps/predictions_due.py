@@ -9,7 +9,8 @@ from xflow.ports import ObjectStore
 from xflow.refs import Ref, RunKey
 from xflow.schema import MANIFEST
 
-BACKFILL, BY_HAND = "backfill__", "cli-"
+BACKFILL, BY_HAND = ("backfill__", "backfill-"), "cli-"
+"""What the ids of runs begin with: of Airflow's backfill and of the command line's, and of one by hand."""
 
 
 class Runs(Protocol):

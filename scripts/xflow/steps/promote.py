@@ -64,6 +64,8 @@ def promote(
         said = f"{'approved' if approval.approved else 'rejected'} by {approval.by or 'nobody'}"
         reason = f"{said}{f' ({approval.note})' if approval.note else ''}: {reason}"
     before, after = verdict.champion, version.version if promoted else verdict.champion
+    if rejected and champion is not None:  # a person may have let it serve by hand while nobody answered
+        before = after = champion.version
     if not (promoted and before == after and _known(ledger, registry, version)):
         outcome = "rejected" if rejected else verdict.outcome
         person = approval.by if won and approval is not None else ""

@@ -91,6 +91,15 @@ def test_a_yes_comes_too_late_when_another_version_serves_by_then() -> None:
     assert (world.ledger.rows[-1].outcome, world.ledger.rows[-1].champion_after) == ("refused", "3")
 
 
+def test_a_no_to_a_version_that_was_put_into_service_by_hand_meanwhile_says_what_serves() -> None:
+    world = World()
+    world.by_hand("2", "while it waited", action="promote")
+    made = world.promote(verdict(), SILENCE)
+    row = world.ledger.rows[-1]
+    assert (made.promoted, made.champion, world.champion) == (False, "2", "2")
+    assert (row.outcome, row.champion_before, row.champion_after) == ("rejected", "2", "2")
+
+
 def test_the_last_task_alone_repeated_after_a_rollback_does_not_undo_it() -> None:
     world = World(approval=False)
     world.promote(verdict(), None)

@@ -241,6 +241,14 @@ def test_a_version_that_a_person_rejects_stays_a_challenger_and_staged(world):
     assert (row.outcome, row.champion_after, row.decided_by) == ("rejected", "", "ann")
 
 
+def test_the_champions_run_again_leaves_staged_what_won_last(world):
+    train(world, pipeline([NAIVE, XGB | {"params": {"trees": 2, "depth": 1}}]))
+    train(world, lenient(), "two", approval=Approval(approved=False, by="ann"))
+    assert (world.registry.aliases["demo", "champion"], world.registry.aliases["demo", "staging"]) == ("1", "2")
+    train(world, pipeline([NAIVE, XGB | {"params": {"trees": 2, "depth": 1}}]))
+    assert world.registry.aliases["demo", "staging"] == "2"
+
+
 def test_a_version_that_a_person_approves_serves(world):
     _, _, judged = train(world, pipeline(), approval=Approval(approved=True, by="ann"))
     assert judged.promoted
