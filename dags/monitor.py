@@ -41,7 +41,7 @@ def request_training(found: Json) -> None:
         run = monitoring()
         events = get_current_context()["outlet_events"][requested(run.pipeline)]
         events.add(retrain_asset(run.pipeline), {"reason": found["message"]})
-    log.info("retraining asked for: %s", found["asks"])
+    log.info("a retraining is asked for: %s" if found["asks"] else "no retraining is asked for: %s", found["message"])
 
 
 def requested(pipeline: AnyPipeline) -> AssetAlias:

@@ -101,7 +101,8 @@ def judge(plan: Json, version: Json) -> Json:
 def promote(verdict: Json, approval: Json | None = None) -> Json:
     """Let the version serve when it won, and nobody who was asked said no; write the decision down."""
     decision = runner(TrainRunner).promote(verdict, approval)
-    log.info("%(name)s version %(version)s: promoted: %(promoted)s, %(reason)s", decision)
+    said = "serves" if decision["promoted"] else "does not serve"
+    log.info("%s version %s %s: %s", decision["name"], decision["version"], said, decision["reason"])
     return decision
 
 

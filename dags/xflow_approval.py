@@ -14,7 +14,7 @@ from xflow.pipeline import AnyPipeline
 from xflow_alerts import tell
 
 APPROVE, REJECT = "Approve", "Reject"
-NOTE = Param("", type="string", title="Note", description_md="Why; it is kept with the decision.")
+NOTE = Param(None, type=["null", "string"], title="Note", description_md="Why; it is kept with the decision.")
 
 
 class ApprovePromotion(HITLOperator):

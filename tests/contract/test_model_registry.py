@@ -204,6 +204,12 @@ def test_what_a_run_was_opened_with_is_read_back(registry, key):
         registry.facts("0" * 32)
 
 
+def test_a_run_is_named_by_its_kind_and_target(registry, key):
+    run_id, of_target = registry.open_run(key, {}, {}), registry.open_run(key, {}, {}, "salary")
+    names = [registry._client.get_run(each).info.run_name for each in (run_id, of_target)]
+    assert names == [f"{key.kind} {key.slug}", f"{key.kind} salary {key.slug}"]
+
+
 def test_an_absent_version_is_missing(registry, key):
     with pytest.raises(ModelMissing):
         registry.load(ModelVersionRef(name=key.pipeline, version="1", mlflow_run_id="none"))

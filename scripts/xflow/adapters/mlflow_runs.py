@@ -68,7 +68,8 @@ class MlflowRuns:
     def open_run(self, key: RunKey, params: Mapping[str, Any], tags: Mapping[str, str], target: str = "") -> str:
         """Return the id of the run that belongs to a run key; see `xflow.ports.ModelRegistry`."""
         wanted = {name: str(value) for name, value in params.items()}
-        mark, title = (f"{key}/{target}", f"{target} {key.slug}") if target else (str(key), key.slug)
+        mark = f"{key}/{target}" if target else str(key)
+        title = " ".join(part for part in (key.kind, target, key.slug) if part)
         with mapped(self._uri):
             experiment = self._experiment(key.pipeline)
             found = self._runs(experiment, f"tags.`{RUN_KEY}` = '{mark}'")

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from xflow.domain.promotion import Decision, Holdout
 
 BETTER, WORSE, GREY = "#2a7f62", "#b5483a", "#6b7280"
+SAID = {"promoted": "the new version wins: ", "kept": "", "refused": "refused: "}
+"""What the judgement says: a version that wins does not serve yet where a person is asked."""
 
 
 def comparison(champion: np.ndarray | None, challenger: np.ndarray, decision: Decision, holdout: Holdout) -> Figure:
@@ -18,7 +20,7 @@ def comparison(champion: np.ndarray | None, challenger: np.ndarray, decision: De
     champion, challenger
         Errors, shape (n,), NaN where a unit was not scored; `champion` is None when there is none.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.2), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])
     if champion is None:
         _distribution(left, challenger, holdout)
@@ -26,20 +28,22 @@ def comparison(champion: np.ndarray | None, challenger: np.ndarray, decision: De
     else:
         _pairs(left, champion, challenger, holdout)
         _interval(right, decision, holdout)
-    figure.suptitle(f"{decision.outcome}: {decision.reason.partition(': ')[0]}", fontsize=11)
+    figure.suptitle(f"{SAID[decision.outcome]}{decision.reason.partition(': ')[0]}", fontsize=11)
     return figure
 
 
 def _pairs(axes: Any, champion: np.ndarray, challenger: np.ndarray, holdout: Holdout) -> None:
     both = np.isfinite(champion) & np.isfinite(challenger)
     old, new = champion[both], challenger[both]
-    axes.scatter(old, new, s=10, alpha=0.5, c=np.where(new < old, BETTER, WORSE), linewidths=0)
+    colors = np.select([new < old, new > old], [BETTER, WORSE], GREY)
+    axes.scatter(old, new, s=16, alpha=0.6, c=colors, linewidths=0, zorder=2)
     if both.any():
         ends = [min(old.min(), new.min()), max(old.max(), new.max())]
-        axes.plot(ends, ends, color=GREY, linewidth=1)
+        axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
     axes.set(xlabel=f"champion's {holdout.metric}", ylabel=f"challenger's {holdout.metric}")
-    better = (new < old).mean() if both.any() else 0.0
-    axes.set_title(f"{both.sum()} {holdout.unit} of the holdout; better on {better:.0%} (below the line)", fontsize=10)
+    better, worse = int((new < old).sum()), int((new > old).sum())
+    counted = f"better on {better} (below the line), worse on {worse}, equal on {both.sum() - better - worse}"
+    axes.set_title(f"{both.sum()} {holdout.unit}: {counted}", fontsize=10)
 
 
 def _interval(axes: Any, decision: Decision, holdout: Holdout) -> None:
@@ -53,17 +57,20 @@ def _interval(axes: Any, decision: Decision, holdout: Holdout) -> None:
     axes.errorbar(
         found.mean, 0, xerr=[[found.mean - found.lower], [found.upper - found.mean]], fmt="o", color=color, capsize=6
     )
-    axes.axvline(0, color=WORSE, linewidth=1)
+    axes.axvline(0, color=WORSE, linewidth=1, zorder=1)
+    axes.margins(x=0.25)
+    axes.locator_params(axis="x", nbins=5)
     axes.set(xlabel=f"{holdout.metric}, below 0 is better", ylim=(-1, 1))
     axes.annotate(
         f"{found.mean:+.4f}\n{found.lower:+.4f} to {found.upper:+.4f}", (found.mean, 0), (0, 16),
-        textcoords="offset points", ha="center",
+        textcoords="offset points", ha="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
     )  # fmt: skip
 
 
 def _distribution(axes: Any, errors: np.ndarray, holdout: Holdout) -> None:
     axes.hist(errors[np.isfinite(errors)], bins=30, color=GREY)
-    axes.set(xlabel=holdout.metric, ylabel=holdout.unit)
+    axes.set(xlabel=holdout.metric, ylabel=f"number of {holdout.unit}")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_title("errors of the new model on the holdout", fontsize=10)
 
 
@@ -71,5 +78,7 @@ def _against_floor(axes: Any, errors: np.ndarray, holdout: Holdout) -> None:
     bars = {"new model": float(np.nanmean(errors)) if np.isfinite(errors).any() else 0.0}
     if holdout.floor is not None:
         bars["floor"] = holdout.floor
-    axes.bar_label(axes.bar([*bars], [*bars.values()], color=[BETTER, GREY][: len(bars)]), fmt="%.4f")
-    axes.set_title(f"mean {holdout.metric}; there is no champion to compare with", fontsize=10)
+    axes.bar_label(axes.bar([*bars], [*bars.values()], width=0.5, color=[BETTER, GREY][: len(bars)]), fmt="%.4f")
+    axes.set(ylabel=f"mean {holdout.metric}", xlim=(-0.6, len(bars) - 0.4))
+    axes.margins(y=0.1)
+    axes.set_title("no champion to compare with; lower is better", fontsize=10)

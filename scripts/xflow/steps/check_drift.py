@@ -54,11 +54,11 @@ def check_drift(
         found[target], pages[name] = _examine(pipeline, champions[target], reference, sample, title)
     prefix = f"reports/{pipeline.name}/{key.slug}/"
     reports = tuple(store.put(prefix + name, page).uri for name, page in pages.items())
-    run_id = registry.open_run(key, {}, {**code, "kind": key.kind})
+    worst = max((drift.verdict for drift in found.values()), key=LEVELS.index)
+    run_id = registry.open_run(key, {}, {**code, "kind": key.kind, "drift": worst.value})
     registry.log_files(run_id, pages)
     figures = {f"{target}_{name}".lstrip("_"): v for target, each in found.items() for name, v in each.figures.items()}
     registry.log_metrics(run_id, figures)
-    worst = max((drift.verdict for drift in found.values()), key=LEVELS.index)
     made = DriftVerdict(
         verdict=worst, reason=_reason(champions, found), reports=reports, mlflow_run_id=run_id, figures=figures
     )
@@ -105,7 +105,7 @@ def _examine(
     from xflow.steps.drift_report import to_html
 
     drift, columns, report = examined(pipeline.drift, drift_kind(pipeline), champion.model, reference, sample)
-    log.info("%s: %s, by a sample of %d in training", title, drift.verdict, len(reference.frame))
+    log.info("%s: %s, against a sample of %d kept by the training", title, drift.verdict, len(reference.frame))
     return drift, to_html(report, drift, title, columns).encode()
 
 

@@ -99,7 +99,7 @@ STYLE = (
     "#xflow h1{font-size:22px;margin:0 0 8px}#xflow table{border-collapse:collapse;width:100%}"
     "#xflow td,#xflow th{border-bottom:1px solid #ddd;padding:4px 10px;text-align:left;vertical-align:top}"
     "#xflow small{display:block;color:#666}#xflow td.n,#xflow th.n{text-align:right;white-space:nowrap}"
-    "#xflow b{text-transform:uppercase}"
+    "#xflow b{text-transform:uppercase}#xflow td:last-child{min-width:220px}"
 )
 
 

@@ -199,7 +199,7 @@ def test_a_stop_leaves_report_figures_and_ledger_behind(forecasting):
     assert b"Drift of demo since demo version 1" in page
     assert len(page) > 1_000_000  # Evidently's page brings its scripts
     run = forecasting.registry.runs[str(forecasting.key)]
-    assert run["tags"] == {**CODE, "kind": "predict"}
+    assert run["tags"] == {**CODE, "kind": "predict", "drift": "stop"}
     assert run["metrics"]["drift_level"] == 2
     assert forecasting.registry.artifact(str(forecasting.key), "drift.html") == page
     assert forecasting.ledger["drift"] == "stop"
