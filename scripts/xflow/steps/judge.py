@@ -34,7 +34,8 @@ def judge(
 
     A champion that learned from the holdout is not compared: the challenger is refused. A champion that the pipeline's
     file has left behind, or that cannot predict this input, gives way: predictions would fail with it, and no
-    training could ever replace it. A version that is already the champion stays it: a repeated run changes nothing. A
+    training could ever replace it. So does one whose cohorts are other quantiles: errors of different cohorts cannot
+    be compared. A version that is already the champion stays it: a repeated run changes nothing. A
     version that was rolled back comes back by hand alone.
 
     Raises
@@ -86,12 +87,14 @@ def _decide(
         rival = registry.load(champion)
         if stays := kind.outranks(rival, plan):
             return promotion.Decision("refused", stays)
-        left_behind = kind.mismatch(rival, plan)
+        left_behind, cannot = kind.mismatch(rival, plan), "serve any more"
         if left_behind is None and (seen := kind.seen(rival, data)):
             return promotion.Decision("refused", f"{seen}: version {champion.version} stays, and is not compared")
         if left_behind is None:
             old, left_behind = _errors(kind, rival, data)
-        absent = f"replaces version {champion.version}, which cannot serve any more ({left_behind})"
+        elif kind.mismatch(rival) is None:
+            cannot = "be compared"
+        absent = f"replaces version {champion.version}, which cannot {cannot} ({left_behind})"
     new = kind.errors(registry.load(version), data)
     floor = version.metrics.get(f"holdout_{metric}_floor")
     holdout = promotion.Holdout(metric, kind.unit, kind.groups(data), kind.fewest, floor, pipeline.model.seed)

@@ -317,6 +317,15 @@ def test_an_as_of_after_the_newest_snapshot_follows_nobody_beyond_it():
     assert then.checksum == now.checksum
 
 
+def test_a_champion_of_other_quantiles_gives_way_unjudged_and_the_reason_says_so():
+    world = World(pipeline(demand=None, salary={"quantiles": 3}), vacancies())
+    assert world.train("salary").promoted
+    world.put(vacancies(seed=2))
+    judged = world.train("salary", "two")
+    assert judged.promoted
+    assert judged.reason.startswith("replaces version 1, which cannot be compared (trained for boundaries (")
+
+
 def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(trained):
     other = World(pipeline(), vacancies(history=False))
     other.registry = trained.registry
