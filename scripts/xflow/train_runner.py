@@ -76,6 +76,7 @@ class TrainRunner(Runner):
                     store=self.store,
                     feature_store=self.features,
                     registry=self.registry,
+                    code_hash=self.origin.code_hash,
                 )
             )
 

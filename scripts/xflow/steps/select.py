@@ -22,6 +22,7 @@ def select(
     store: ObjectStore,
     feature_store: FeatureStore,
     registry: ModelRegistry,
+    code_hash: str = "",
 ) -> Selection:
     """Log every candidate to the registry, then choose one or blend several.
 
@@ -29,6 +30,8 @@ def select(
     ----------
     code
         Tags that say which code this is.
+    code_hash
+        Names the code that computes: a run that is repeated by other code makes a model of its own.
 
     Raises
     ------
@@ -40,7 +43,9 @@ def select(
     floor = next(score for score in scores if score.name == model.floor)
     sources = {score.reused_from for score in scores} | {plan.feature_set.id} - {str(key)}
     reused = {"reused_from": ", ".join(sorted(sources - {""}))} if any(sources) else {}
-    run_id = registry.open_run(key, _params(pipeline, plan), {**code, **reused, "kind": "train"}, plan.target)
+    run_id = registry.open_run(
+        key, _params(pipeline, plan, code_hash), {**code, **reused, "kind": "train"}, plan.target
+    )
     for score in scores:
         source = {"reused_from": score.reused_from} if score.reused_from else {}
         params = {"kind": score.kind, **score.params, **source}
@@ -64,9 +69,10 @@ def select(
     )
 
 
-def _params(pipeline: AnyPipeline, plan: FoldPlan) -> dict[str, object]:
+def _params(pipeline: AnyPipeline, plan: FoldPlan, code_hash: str) -> dict[str, object]:
     model = pipeline.model
     return {
+        **({"code_hash": code_hash} if code_hash else {}),
         **model_kind(pipeline).params(plan),
         "folds": plan.folds,
         "trials": plan.trials,

@@ -72,6 +72,16 @@ def test_the_same_run_again_is_not_said_to_reuse_itself(world):
     assert "reused_from" not in world.registry.runs[again.fitted.mlflow_run_id]["tags"]
 
 
+def test_the_same_run_again_by_other_code_makes_a_version_of_its_own(world):
+    config = pipeline()
+    first = world.train(whole=True, config=config)
+    other = origin_of(config).model_copy(update={"code_hash": "other"})
+    again = world.train(whole=True, config=config, origin=other)
+    assert (first.version.version, again.version.version) == ("1", "2")
+    manifest = json.loads(world.registry.artifact(again.fitted.mlflow_run_id, "manifest.json"))
+    assert manifest["origin"]["code_hash"] == "other"
+
+
 def test_another_search_space_computes_that_candidate_alone(world):
     first = world.train()
     second = world.train("two", pipeline([NAIVE, SMALL, WIDE | {"search": {"depth": [2, 3]}}]))

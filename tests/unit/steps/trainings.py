@@ -79,7 +79,9 @@ class World:
         reused = {score.name: score.reused_from for score in scores if score.reused_from}
         made = SimpleNamespace(features=made, scores=scores, reused=reused, new=new)
         if whole:
-            made.chosen = select(key, config, planned, scores, {}, registry=self.registry, **stores)
+            made.chosen = select(
+                key, config, planned, scores, {}, registry=self.registry, code_hash=origin.code_hash, **stores
+            )
             made_of = {"checked": checked, "origin": origin}
             made.fitted = fit(key, config, planned, made.chosen, {}, registry=self.registry, **made_of, **stores)
             made.version = register(key, config, planned, made.fitted, {}, registry=self.registry)
