@@ -267,6 +267,8 @@ def test_a_training_whose_figures_or_holdout_differ(world):
     world.trained.mart.note_run(world.trained.key, {"metrics": wrong})
     try:
         assert "holdout_mase: ledger 0.0" in faults(world.verify("train"))["figures of the training"]
+        world.trained.mart.note_run(world.trained.key, {"metrics": "{}"})
+        assert "have none in common" in faults(world.verify("train"))["figures of the training"]
     finally:
         world.trained.mart.note_run(world.trained.key, {"metrics": metrics})
     ((held,),) = world.sql("SELECT DISTINCT holdout_hash FROM mart.promotion WHERE model_name = %s", world.name)

@@ -85,6 +85,9 @@ def verify_figures(audited: Audited) -> Check:
                 differ.append(f"{name} {metric}: ledger {mine}, MLflow {value}")
     if differ:
         return Check(MLFLOW, "figures of the training", State.FAULT, "; ".join(differ[:5]))
+    if audited.versions and not compared:
+        nothing = "the ledger and MLflow have none in common: figures of one of them are gone"
+        return Check(MLFLOW, "figures of the training", State.FAULT, nothing)
     return Check(MLFLOW, "figures of the training", State.OK, f"{compared} equal to the ledger's")
 
 
