@@ -93,7 +93,8 @@ def register(plan: Json, fitted: Json) -> Json:
 def judge(plan: Json, version: Json) -> Json:
     """Score the version and the champion on one holdout, and decide which of them should serve."""
     verdict = runner(TrainRunner).judge(plan, version)
-    log.info("%s version %s: %s: %s", version["name"], version["version"], verdict["outcome"], verdict["reason"])
+    outcome = "wins" if verdict["outcome"] == "promoted" else verdict["outcome"]
+    log.info("%s version %s: %s: %s", version["name"], version["version"], outcome, verdict["reason"])
     return verdict
 
 

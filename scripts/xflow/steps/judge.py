@@ -51,7 +51,8 @@ def judge(
     else:
         decision = _decide(pipeline, plan, version, champion, feature_store, registry)
     if decision.reason != SERVES:
-        registry.challenge(version, f"{decision.outcome}: {decision.reason}", decision.figures)
+        found = "wins" if decision.promote else decision.outcome  # a person may still be asked
+        registry.challenge(version, f"{found}: {decision.reason}", decision.figures)
         if decision.promote and registry.environment == PRODUCTION:
             registry.stage(version)
     return Verdict(

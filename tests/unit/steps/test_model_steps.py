@@ -170,7 +170,7 @@ def test_a_decision_is_in_the_ledger_the_tags_and_a_picture(world):
     assert row.holdout_hash == world.registry.notes["demo", "1"]["holdout_hash"]
     assert row.challenger_score == pytest.approx(fitted.metrics["holdout_mase"])
     assert json.loads(row.policy)["confidence"] == 0.95
-    assert world.registry.notes["demo", "1"]["decision"] == f"promoted: {judged.reason}"
+    assert world.registry.notes["demo", "1"]["decision"] == f"wins: {judged.reason}"
     train(world, pipeline(), "two")
     kept = world.ledger.decisions("demo", "prod")[-1]
     assert (kept.outcome, kept.champion_before, kept.champion_after, kept.units) == ("kept", "1", "1", SERIES)
