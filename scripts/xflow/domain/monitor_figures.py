@@ -11,6 +11,9 @@ from xflow.domain.figures import BLUE, GREY, ORANGE
 from xflow.domain.monitoring import Cell, is_bad
 from xflow.pipeline_base import MonitorPolicy
 
+LABELS = 12
+"""Windows that are named below the bars, at most."""
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -39,6 +42,7 @@ def realised(cells: Sequence[Cell], metric: str, holdout: float, policy: Monitor
     _counts(right[1], windows)
     for ax in (*left, *right):
         ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8)
     return figure
 
 
@@ -47,7 +51,7 @@ def _error_over_time(ax: "Axes", windows: Sequence[Cell], metric: str, holdout: 
     times, errors = _times(told), [cell.figures[metric] for cell in told]
     ax.plot(times, errors, color=BLUE, marker=".", label="realised")
     verdicts = [is_bad(cell.n, cell.figures[metric], holdout, policy) for cell in told]
-    for flag, colour, label in ((True, ORANGE, "bad window"), (None, "#b9cfe4", "too few outcomes to judge")):
+    for flag, colour, label in ((True, ORANGE, "bad window"), (None, "#b9cfe4", "not judged")):
         chosen = [i for i, verdict in enumerate(verdicts) if verdict is flag]
         if chosen:
             ax.scatter(times[chosen], [errors[i] for i in chosen], color=colour, zorder=3, label=label)
@@ -86,14 +90,17 @@ def _by_part(ax: "Axes", parts: Sequence[Cell], metric: str, holdout: float) -> 
     ax.plot([int(cell.item) for cell in ordered], [cell.figures[metric] for cell in ordered], color=BLUE, marker=".")
     if math.isfinite(holdout):
         ax.axhline(holdout, color=GREY, ls="--", lw=1)
-    ax.set(title="By step of the horizon", ylabel=metric)
+    ax.set(title="By step of the horizon", xlabel="step", ylabel=metric)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylim(bottom=0)
 
 
 def _counts(ax: "Axes", windows: Sequence[Cell]) -> None:
-    ax.bar([cell.item for cell in windows], [cell.n for cell in windows], color=GREY)
-    ax.set(title="Predictions whose outcome is known, by window")
-    ax.tick_params(axis="x", rotation=60, labelsize=7)
+    places = range(len(windows))
+    ax.bar(places, [cell.n for cell in windows], color=GREY)
+    named = places[:: max(1, math.ceil(len(windows) / LABELS))]
+    ax.set_xticks(named, [windows[i].item for i in named], rotation=45, ha="right", rotation_mode="anchor")
+    ax.set(title="Known outcomes by window", ylabel="predictions", xlim=(-1, max(1, len(windows))))
 
 
 def _times(cells: Sequence[Cell]) -> npt.NDArray[np.datetime64]:
@@ -108,4 +115,3 @@ def _dated(ax: "Axes") -> None:
     from matplotlib.dates import ConciseDateFormatter
 
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
-    ax.tick_params(labelsize=8)
