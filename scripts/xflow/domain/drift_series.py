@@ -81,7 +81,8 @@ def known_again(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     `moved` is the way of its size since then, `behind` by how much less its end went on than that of most: a tenth may
     have gone further.
     """
-    trained = reference.set_index(SERIES_ID).reindex(current[SERIES_ID])
+    # A reference that earlier code kept may lack a figure: nothing is compared by it then.
+    trained = reference.set_index(SERIES_ID).reindex(index=current[SERIES_ID], columns=["end", "size"])
     gained = current["end"].to_numpy(np.float64) - trained["end"].to_numpy(np.float64)
     usual = np.nanquantile(gained, 0.9) if np.isfinite(gained).any() else np.nan
     moved = np.abs(ratio(current["size"].to_numpy(np.float64), trained["size"].to_numpy(np.float64)))

@@ -15,6 +15,7 @@ from xflow.domain.intervals import Conformal
 from xflow.domain.panel import Panel
 
 MONTHS, HORIZON = 96, 6
+LIMITS = Limits(0.01, 0.2, 0.5)
 
 
 def panel(months=MONTHS, change=lambda values, i: values, n=40):
@@ -43,7 +44,15 @@ def drift(current):
         for each in COLUMNS
         if Check.DISTRIBUTION in each.checks and rows[each.name].notna().any()
     }
-    return judge(compare(reference, rows, COLUMNS, p), Limits(0.01, 0.2, 0.5))
+    return judge(compare(reference, rows, COLUMNS, p), LIMITS)
+
+
+def test_a_reference_without_a_figure_of_today_still_compares_the_others():
+    """A champion keeps the reference of the code that it was trained by."""
+    reference, rows = profile(panel(), model()), profile(panel(change=scaled), model())
+    again = known_again(reference.drop(columns=["end", "behind"]), rows)
+    assert again["behind"].isna().all()
+    assert "moved" in {each.column for each in judge(compare(reference, again, COLUMNS, {}), LIMITS).drifted}
 
 
 def scaled(values, i):
