@@ -91,7 +91,7 @@ def _by_part(ax: "Axes", parts: Sequence[Cell], metric: str, holdout: float) -> 
     if math.isfinite(holdout):
         ax.axhline(holdout, color=GREY, ls="--", lw=1)
     ax.set(title="By step of the horizon", xlabel="step", ylabel=metric)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.set_ylim(bottom=0)
 
 
