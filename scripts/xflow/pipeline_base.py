@@ -1,5 +1,6 @@
 """What the files of all kinds of pipelines share."""
 
+import math
 import re
 from functools import cached_property
 from typing import Literal
@@ -42,6 +43,15 @@ class PromotionPolicy(Section):
     resamples: int = Field(default=2_000, ge=200, le=100_000)
     approval: bool = False
     approval_hours: float = Field(default=72, gt=0, le=24 * 90)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "PromotionPolicy":
+        if 1 / (self.resamples + 1) > (1 - self.confidence) / 2:
+            raise ValueError(
+                f"resamples {self.resamples} cannot tell a gain from chance with confidence {self.confidence}: no "
+                f"version would ever win. Set resamples to {math.ceil(round(2 / (1 - self.confidence), 6))} or more"
+            )
+        return self
 
 
 class DriftPolicy(Section):

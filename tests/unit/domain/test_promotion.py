@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from xflow.domain.promotion import FEWEST_GROUPS, Holdout, decide, paired_interval, sign_test
 from xflow.domain.promotion_figure import comparison
@@ -69,6 +70,13 @@ def test_the_files_least_gain_is_asked_of_the_whole_interval():
     kept = judged(champion, challenger, PromotionPolicy(resamples=400, min_gain=0.12))
     assert kept.outcome == "kept"
     assert "not all below -0.2400" in kept.reason
+
+
+@pytest.mark.parametrize(("confidence", "resamples", "least"), [(0.9999, 2_000, "20000"), (0.999, 500, "2000")])
+def test_a_policy_that_no_version_could_ever_meet_is_refused(confidence, resamples, least):
+    with pytest.raises(ValidationError, match=f"Set resamples to {least}"):
+        PromotionPolicy(confidence=confidence, resamples=resamples)
+    assert PromotionPolicy(confidence=confidence, resamples=int(least)).resamples == int(least)
 
 
 @given(st.lists(errors, min_size=1, max_size=20))
