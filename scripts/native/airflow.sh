@@ -19,6 +19,8 @@ airflow_environment() {
   # shellcheck source=docker/airflow/airflow.env
   source "$ROOT/docker/airflow/airflow.env"
   set +a
+  # Said to every process: what .env says later counts from the next up on, never in the middle of a run.
+  export XFLOW_ENV=${XFLOW_ENV:-prod}
   cd "$AIRFLOW_HOME" || return 1
 }
 

@@ -29,6 +29,11 @@ reap_orphans() {
 
 native_install() { install_all; }
 
+# A person's own lines of .env, as XFLOW_ENV, reach a process when it starts. Kept as a hash: they may be secrets.
+own_lines() { printf '%s\n' "${EXTRA_LINES[@]}" | sha256sum; }
+
+own_lines_changed() { [[ $(cat "$RUN_DIR/own-lines" 2>/dev/null || true) != "$(own_lines)" ]]; }
+
 native_up() {
   local began=$SECONDS service
   for service in $SERVICES; do
@@ -41,7 +46,15 @@ native_up() {
   environment_settle
   echo native >"$XFLOW_HOME/way"
   # These two were told the old addresses when they started.
-  if [[ $PORTS_MOVED == yes ]]; then airflow_down; mlflow_down; fi
+  if [[ $PORTS_MOVED == yes ]]; then
+    airflow_down
+    mlflow_down
+  elif wanted airflow && service_running airflow-scheduler && own_lines_changed; then
+    say "lines of $ENV_FILE changed: Airflow and MLflow restart"
+    airflow_down
+    mlflow_down
+  fi
+  if wanted airflow; then own_lines >"$RUN_DIR/own-lines"; fi
   start_services || die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
   START_SECONDS=$((SECONDS - began))
 }

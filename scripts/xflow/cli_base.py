@@ -52,7 +52,7 @@ class Steps[R: Runner]:
         )
 
     def __enter__(self) -> Self:
-        console.print(f"run [bold]{self.runner.key}[/]", highlight=False)
+        console.print(f"run [bold]{self.runner.key}[/]", highlight=False, soft_wrap=True)
         if console.is_terminal:
             self._progress.start()
         return self
