@@ -202,7 +202,9 @@ def test_nothing_to_monitor_is_success_with_a_message(make: Any) -> None:
     world.run("predict", "p", PAST, FORECASTS)
     found = world.look()
     assert (found.rows, found.asks) == (0, False)
-    assert found.message == "nothing to monitor: no outcome of a prediction is known yet"
+    assert found.message == (
+        "nothing to monitor: no outcome is known yet of a prediction beyond what its model learned from"
+    )
     run = world.mart.run(found.key) or {}
     assert (run["state"], run["message"], run["rows_out"]) == ("success", found.message, 0)
 

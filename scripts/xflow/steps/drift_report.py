@@ -99,7 +99,8 @@ STYLE = (
     "#xflow h1{font-size:22px;margin:0 0 8px}#xflow table{border-collapse:collapse;width:100%}"
     "#xflow td,#xflow th{border-bottom:1px solid #ddd;padding:4px 10px;text-align:left;vertical-align:top}"
     "#xflow small{display:block;color:#666}#xflow td.n,#xflow th.n{text-align:right;white-space:nowrap}"
-    "#xflow b{text-transform:uppercase}#xflow td:last-child{min-width:220px}"
+    "#xflow b{text-transform:uppercase}"
+    "@media(max-width:760px){#xflow{font-size:12px;padding:12px}#xflow td,#xflow th{padding:3px 5px}}"
 )
 
 

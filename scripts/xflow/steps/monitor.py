@@ -65,7 +65,8 @@ def monitor(
     asked = Asked(until, _unit(pipeline), max(SHOWN, pipeline.monitor.windows), known)
     cells = list(_cells(pipeline, asked, realised, references))
     if not cells:
-        return _close(key, "nothing to monitor: no outcome of a prediction is known yet", until, [], mart)
+        why = "no outcome is known yet of a prediction beyond what its model learned from"
+        return _close(key, f"nothing to monitor: {why}", until, [], mart)
     evidence = evidence_of(realised, trainings, predictions)
     decisions = {
         target: _decide(pipeline, target, version, cells, references, evidence) for target, version in serving.items()
