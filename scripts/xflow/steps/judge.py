@@ -1,5 +1,6 @@
 """Judge a new model version beside the champion on one holdout."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from xflow.refs import FoldPlan, ModelVersionRef, Verdict
 from xflow.steps.kinds import ModelKind, model_kind
 
 SERVES = "this version is the champion already"
+WINS = "wins"
+FIGURE = re.compile(r"^holdout_(?!hash$)")
+"""Names of a version's tags that are figures of its judgement."""
 
 
 def judge(
@@ -45,13 +49,13 @@ def judge(
     """
     champion = registry.champion(version.name)
     if champion is not None and champion.version == version.version:
-        decision = promotion.Decision("promoted", SERVES)
+        decision = _decided_before(version, registry, ledger)
     elif stopped := rolled_back(ledger.decisions(version.name, registry.environment.name), version):
         decision = promotion.Decision("refused", stopped)
     else:
         decision = _decide(pipeline, plan, version, champion, feature_store, registry)
     if decision.reason != SERVES:
-        found = "wins" if decision.promote else decision.outcome  # a person may still be asked
+        found = WINS if decision.promote else decision.outcome  # a person may still be asked
         registry.challenge(version, f"{found}: {decision.reason}", decision.figures)
         if decision.promote and registry.environment == PRODUCTION:
             registry.stage(version)
@@ -66,6 +70,18 @@ def judge(
         figures=decision.figures,
         holdout_hash=plan.holdout_hash,
         feature_set=plan.feature_set.id,
+    )
+
+
+def _decided_before(version: ModelVersionRef, registry: ModelRegistry, ledger: PromotionLedger) -> promotion.Decision:
+    """Return what made the champion serve: by its tags, when its run ended before the ledger knew it."""
+    known = ledger.decisions(version.name, registry.environment.name)
+    tags = registry.tags(version)
+    decided, _, reason = tags.get("decision", "").partition(": ")
+    if decided != WINS or any(row.champion_after == version.version for row in known):
+        return promotion.Decision("promoted", SERVES)
+    return promotion.Decision(
+        "promoted", reason, {name: float(value) for name, value in tags.items() if FIGURE.match(name)}
     )
 
 

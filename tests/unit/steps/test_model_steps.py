@@ -186,10 +186,13 @@ def test_the_same_run_again_adds_nothing_to_the_ledger(world):
 
 def test_a_run_that_ended_between_the_alias_and_the_ledger_is_repeated(world):
     train(world, pipeline())
+    (first,) = world.ledger.rows
     world.ledger.rows.clear()
     assert train(world, pipeline())[2].promoted
     (row,) = world.ledger.rows
     assert (row.outcome, row.champion_after) == ("promoted", "1")
+    assert row.reason == first.reason
+    assert row.challenger_score == pytest.approx(first.challenger_score, rel=1e-5)
 
 
 def test_a_champion_that_saw_the_holdout_is_not_compared(world):
