@@ -2,6 +2,7 @@
 
 from xflow import refs
 from xflow.code_version import git_commit
+from xflow.errors import ConfigInvalid
 from xflow.runner import Json, Runner, checked_input, dump
 
 
@@ -24,7 +25,10 @@ class PredictRunner(Runner):
         if at is None:
             return super().check_contract(input_uri, as_of)
         moment = parse_as_of(at)
-        checked = super().check_contract(input_uri, as_of or input_kind(self.pipeline).known_at(moment).isoformat())
+        known = input_kind(self.pipeline).known_at(moment)
+        if as_of and parse_as_of(as_of) > known:
+            raise ConfigInvalid(f"as_of {as_of} is later than what was known at {at}: {known.isoformat()}")
+        checked = super().check_contract(input_uri, as_of or known.isoformat())
         with self._step(f"champions of {at}"):
             versions(self.pipeline, moment, registry=self.registry, ledger=self.promotions)
         return checked

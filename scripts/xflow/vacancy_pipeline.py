@@ -124,7 +124,7 @@ class SalaryTarget(Section):
         that begins there.
     quantiles
         Number of equal cohorts whose boundaries are fitted on the training part instead. Cohorts that moved
-        cannot be compared: the new model then replaces the champion unjudged.
+        cannot be compared: the champion then stays until a person decides.
     not_stated
         Vacancies without a salary are a ``cohort`` of their own, or ``leave_out``.
     """

@@ -317,13 +317,16 @@ def test_an_as_of_after_the_newest_snapshot_follows_nobody_beyond_it():
     assert then.checksum == now.checksum
 
 
-def test_a_champion_of_other_quantiles_gives_way_unjudged_and_the_reason_says_so():
+def test_a_champion_of_other_quantiles_is_not_replaced_without_a_comparison():
     world = World(pipeline(demand=None, salary={"quantiles": 3}), vacancies())
     assert world.train("salary").promoted
     world.put(vacancies(seed=2))
     judged = world.train("salary", "two")
-    assert judged.promoted
-    assert judged.reason.startswith("replaces version 1, which cannot be compared (trained for boundaries (")
+    assert (judged.promoted, judged.champion, judged.version) == (False, "1", "2")
+    assert "errors of different cohorts cannot be compared" in judged.reason
+    more = World(pipeline(demand=None, salary={"quantiles": 4}), vacancies())
+    more.registry, more.ledger = world.registry, world.ledger
+    assert more.train("salary", "four").promoted
 
 
 def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(trained):

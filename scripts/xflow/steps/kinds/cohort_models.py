@@ -181,7 +181,17 @@ class CohortModels:
         return None
 
     def outranks(self, champion: CohortModel, plan: FoldPlan) -> str | None:
-        """Return why a champion of lifetimes stays when the plan, by the input alone, is of ages; else None."""
+        """Return why a champion stays whose cohorts the input alone, and not the file, has changed; else None.
+
+        Its quantiles are others than those of this input, or it is of lifetimes and the plan of ages.
+        """
+        old, new = champion.boundaries, plan.boundaries
+        if self.mismatch(champion) is None and len(old) == len(new) and tuple(old) != tuple(new):
+            return (
+                f"the champion stays: its cohorts begin at {list(old)}, the quantiles of this input are {list(new)}, and "
+                "errors of different cohorts cannot be compared. Write salary.boundaries into the file to have every "
+                "version judged by the same cohorts, or put this one into service by hand"
+            )
         demand = self._model.demand
         chosen_by_input = plan.target == "demand" and demand is not None and demand.measure == "auto"
         if chosen_by_input and (champion.measure, plan.measure) == ("lifetime", "age"):
