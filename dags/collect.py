@@ -18,6 +18,7 @@ from airflow.sdk import AssetAlias, Param, dag, get_current_context, task
 from xflow.vacancy_pipeline import Collect, VacancyPipeline
 from xflow_airflow import (
     Json,
+    clock,
     collected_asset,
     dag_arguments,
     log,
@@ -113,7 +114,9 @@ def build(pipeline: VacancyPipeline, section: Collect) -> None:
         "Off: only take in the snapshots that lie on S3, such as a sample.",
     )
 
-    @dag(**dag_arguments(pipeline, "collect", __doc__), schedule=section.schedule, params={"fetch": fetch})
+    schedule = clock(section.schedule) if section.schedule else None
+
+    @dag(**dag_arguments(pipeline, "collect", __doc__), schedule=schedule, params={"fetch": fetch})
     def collection() -> None:
         snapshot = collect()
         update = update_history(snapshot)

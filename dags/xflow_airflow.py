@@ -98,7 +98,12 @@ def train_schedule(pipeline: AnyPipeline) -> Asset | AssetAny | AssetOrTimeSched
         return asked
     if pipeline.schedule == COLLECTED:
         return AssetAny(collected_asset(pipeline.name), asked)
-    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(pipeline.schedule, timezone="UTC"), assets=asked)
+    return AssetOrTimeSchedule(timetable=clock(pipeline.schedule), assets=asked)
+
+
+def clock(cron: str) -> CronTriggerTimetable:
+    """Return a schedule whose first run is the next one: Airflow would make up for a time that has just passed."""
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(seconds=1))
 
 
 def params(pipeline: AnyPipeline, kind: Kind) -> dict[str, Param]:

@@ -188,9 +188,9 @@ class CohortModels:
         old, new = champion.boundaries, plan.boundaries
         if self.mismatch(champion) is None and len(old) == len(new) and tuple(old) != tuple(new):
             return (
-                f"the champion stays: its cohorts begin at {list(old)}, the quantiles of this input are {list(new)}, and "
-                "errors of different cohorts cannot be compared. Write salary.boundaries into the file to have every "
-                "version judged by the same cohorts, or put this one into service by hand"
+                f"the champion stays: its cohorts begin at {list(old)}, the quantiles of this input are {list(new)}, "
+                "and errors of different cohorts cannot be compared. Write salary.boundaries into the file to have "
+                "every version judged by the same cohorts, or put this one into service by hand"
             )
         demand = self._model.demand
         chosen_by_input = plan.target == "demand" and demand is not None and demand.measure == "auto"
