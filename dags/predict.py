@@ -96,9 +96,9 @@ def check_drift(features: Json, checked: Json) -> Json:
 
 
 @task
-def make_predictions(features: Json, checked: Json) -> Json:
-    """Let the champions predict; write parquet, and the manifest last."""
-    made = runner(PredictRunner).predict(features, checked, param("horizon"), past_date())
+def make_predictions(features: Json, checked: Json, drift: Json) -> Json:
+    """Let the champions that were checked predict; write parquet, and the manifest last."""
+    made = runner(PredictRunner).predict(features, checked, param("horizon"), past_date(), drift)
     models = ", ".join(f"{model['name']} version {model['version']}" for model in made["models"])
     log.info("%d predictions for %d by %s: %s", made["rows"], made["entities"], models, made["prefix"])
     return made
@@ -115,8 +115,7 @@ def load_predictions(predictions: Json) -> Json:
 @task_group(group_id="predict", tooltip="Predict with the champions, keep the predictions in the mart")
 def predict_tasks(checked: XComArg, loaded: XComArg, features: XComArg) -> None:
     """Wire the tasks of the prediction: the run is closed only when its input is in the mart."""
-    predictions = make_predictions(features, checked)
-    check_drift(features, checked) >> predictions
+    predictions = make_predictions(features, checked, check_drift(features, checked))
     loaded >> load_predictions(predictions)
 
 

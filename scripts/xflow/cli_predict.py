@@ -96,7 +96,7 @@ def _predict(
         steps.call("load mart", run.load_mart, checked)
         features = steps.call("write features", run.write_features, checked)
         drift = steps.call("check drift", run.check_drift, features, checked, at)
-        predictions = steps.call("predict", run.predict, features, checked, horizon, at)
+        predictions = steps.call("predict", run.predict, features, checked, horizon, at, drift)
         steps.call("load predictions", run.load_predictions, predictions)
     print_rows(checked)
     if drift["verdict"]:

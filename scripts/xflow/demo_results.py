@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from xflow.environments import environment
 from xflow.pipeline import AnyPipeline, Pipeline, load
 from xflow.settings import Settings, pipelines_folder
 
@@ -102,7 +103,7 @@ def champion_version(settings: Settings, name: str) -> str:
 
     answer = requests.get(
         f"{settings.mlflow_uri}/api/2.0/mlflow/registered-models/alias",
-        params={"name": name, "alias": "champion"},
+        params={"name": name, "alias": environment(settings.environment).champion},
         auth=(settings.mlflow_username, settings.mlflow_password),
         timeout=30,
     )

@@ -42,23 +42,35 @@ class PredictRunner(Runner):
         with self._step("check_drift"):
             looks, moment = self.pipeline.drift.gate != "off", parse_as_of(at) if at else None
             serving = champions(self.pipeline, moment, registry=self.registry, ledger=self.promotions) if looks else {}
-            return dump(
-                check_drift(
-                    self.key,
-                    self.pipeline,
-                    checked_input(checked),
-                    refs.FeatureSetRef.model_validate(features),
-                    serving,
-                    self.code,
-                    store=self.store,
-                    mart=self.mart,
-                    feature_store=self.features,
-                    registry=self.registry,
-                )
+            made = check_drift(
+                self.key,
+                self.pipeline,
+                checked_input(checked),
+                refs.FeatureSetRef.model_validate(features),
+                serving,
+                self.code,
+                store=self.store,
+                mart=self.mart,
+                feature_store=self.features,
+                registry=self.registry,
             )
+            return dump(made.model_copy(update={"models": {name: each.version for name, each in serving.items()}}))
 
-    def predict(self, features: Json, checked: Json, horizon: int | None = None, at: str | None = None) -> Json:
-        """Let the champions, or those of a past date, predict and write parquet; return a `PredictionRef`."""
+    def predict(
+        self,
+        features: Json,
+        checked: Json,
+        horizon: int | None = None,
+        at: str | None = None,
+        drift: Json | None = None,
+    ) -> Json:
+        """Let the champions, or those of a past date, predict and write parquet; return a `PredictionRef`.
+
+        Parameters
+        ----------
+        drift
+            What `check_drift` found: the champions that it looked at predict, also when others serve by now.
+        """
         from xflow.steps.check_contract import parse_as_of
         from xflow.steps.predict import predict
 
@@ -76,6 +88,7 @@ class PredictRunner(Runner):
                     registry=self.registry,
                     ledger=self.promotions,
                     at=parse_as_of(at) if at else None,
+                    models=refs.DriftVerdict.model_validate(drift).models if drift else {},
                     progress=self.progress,
                 )
             )

@@ -250,6 +250,8 @@ class DriftVerdict(Ref):
         URIs of the reports, one a champion.
     figures
         By champion: the share of columns that drifted, the smallest p-value, the largest share that moved.
+    models
+        The champions that were looked at, by target: they predict, whatever serves a moment later.
     """
 
     verdict: str
@@ -257,6 +259,7 @@ class DriftVerdict(Ref):
     reports: tuple[str, ...] = ()
     mlflow_run_id: str = ""
     figures: dict[str, float] = {}
+    models: dict[str, ModelVersionRef] = {}
 
 
 class PredictionRef(Ref):

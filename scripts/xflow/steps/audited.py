@@ -111,8 +111,8 @@ def find_run(lineage: Lineage, wanted: str, pipeline: str = "", kind: str = "") 
     Parameters
     ----------
     wanted
-        A run's key ``pipeline/kind/slug``; ``pipeline/kind/latest`` or ``pipeline/kind``, the newest of them; or
-        a run's id, which `pipeline` and `kind` narrow down.
+        A run's key ``pipeline/kind/slug``; ``pipeline/kind/latest`` or ``pipeline/kind``, the newest of them that has
+        ended; or a run's id, which `pipeline` and `kind` narrow down.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def find_run(lineage: Lineage, wanted: str, pipeline: str = "", kind: str = "") 
     if len(parts) == 2 or (len(parts) == 3 and parts[2] == "latest"):
         newest = lineage.find(pipeline=parts[0], kind=parts[1])
         if newest:
-            return newest[0]
+            return next((row for row in newest if row["state"] != "running"), newest[0])
         raise ConfigInvalid(f"{parts[0]}/{parts[1]}: the ledger knows no run of it. Run it first, or correct the name.")
     found = lineage.find(run_key=wanted) or lineage.find(run_id=wanted, **narrow)
     if len(found) > 1:

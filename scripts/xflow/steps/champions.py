@@ -17,7 +17,12 @@ Versions = Mapping[str, ModelVersionRef | None]
 
 
 def champions(
-    pipeline: AnyPipeline, at: datetime | None = None, *, registry: ModelRegistry, ledger: PromotionLedger
+    pipeline: AnyPipeline,
+    at: datetime | None = None,
+    *,
+    registry: ModelRegistry,
+    ledger: PromotionLedger,
+    models: Mapping[str, ModelVersionRef] | None = None,
 ) -> dict[str, Champion]:
     """Load the champion of every target that has one.
 
@@ -25,6 +30,8 @@ def champions(
     ----------
     at
         A past time, in UTC without a zone: the versions that served then. None: those that serve now.
+    models
+        Versions that were chosen before, by target; they are loaded whatever serves.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def champions(
         A champion was trained for another configuration of the pipeline.
     """
     found = {}
-    for target, version in versions(pipeline, at, registry=registry, ledger=ledger).items():
+    for target, version in (models or versions(pipeline, at, registry=registry, ledger=ledger)).items():
         model = registry.load(version)
         if wrong := model_kind(pipeline).mismatch(model):
             advice = f"Train again: {pipeline.name}_train." if at is None else "Predict with the file of that date."

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
 from xflow.promotion_ports import PromotionLedger
-from xflow.refs import CheckedInput, FeatureSetRef, ObjectRef, PredictionRef, RunKey
+from xflow.refs import CheckedInput, FeatureSetRef, ModelVersionRef, ObjectRef, PredictionRef, RunKey
 from xflow.schema import MANIFEST, MANIFEST_SCHEMA_VERSION
 from xflow.steps.champions import champions
 from xflow.steps.kinds import Progress, input_kind, model_kind
@@ -35,6 +36,7 @@ def predict(
     registry: ModelRegistry,
     ledger: PromotionLedger,
     at: datetime | None = None,
+    models: Mapping[str, ModelVersionRef] | None = None,
     progress: Progress | None = None,
 ) -> PredictionRef:
     """Predict every series, or vacancy, of a ready feature set with the champion of each target.
@@ -45,6 +47,8 @@ def predict(
         Steps to forecast, for series; the pipeline's when None.
     at
         A past time, in UTC without a zone: its champions predict, whatever serves by now.
+    models
+        Versions that predict, by target, since they were looked at by the drift gate; None: those that serve.
     progress
         Called with the number of series, or vacancies, done and of all.
 
@@ -60,7 +64,7 @@ def predict(
     ModelIncompatible
         A champion was trained for another configuration of the pipeline.
     """
-    serving = champions(pipeline, at, registry=registry, ledger=ledger)
+    serving = champions(pipeline, at, registry=registry, ledger=ledger, models=models)
     prefix = store.uri(f"predictions/{pipeline.name}/{key.slug}/")
     store.delete(prefix)
     done = 0

@@ -152,7 +152,7 @@ def _wanted(name: str, order: Order, registry: ModelRegistry) -> ModelVersionRef
         if order.version:
             raise
         raise ModelMissing(
-            f"{name}: no version served before this one. Name the version to put into service."
+            f"{name}: no version served before this one. Name one to put into service: --to, or the form's Version."
         ) from error
 
 

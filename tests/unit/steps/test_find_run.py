@@ -11,7 +11,8 @@ class Ledger:
 
     def __init__(self, *keys):
         self.rows = [
-            {"run_key": f"{p}/{k}/{r}", "pipeline": p, "kind": k, "run_id": r, "feature_set": None} for p, k, r in keys
+            {"run_key": f"{p}/{k}/{r}", "pipeline": p, "kind": k, "run_id": r, "feature_set": None, "state": state}
+            for p, k, r, state in ((*key, "success")[:4] for key in keys)
         ]
 
     def find(self, **wanted):
@@ -21,7 +22,13 @@ class Ledger:
         return ((row["run_key"], row["pipeline"]) for row in self.rows if row["kind"] == kind)
 
 
-LEDGER = Ledger(("a", "predict", "2"), ("a", "predict", "1"), ("a", "train", "1"), ("b", "train", "x"))
+LEDGER = Ledger(
+    ("a", "predict", "3", "running"),
+    ("a", "predict", "2"),
+    ("a", "predict", "1"),
+    ("a", "train", "1"),
+    ("b", "train", "x"),
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +37,7 @@ LEDGER = Ledger(("a", "predict", "2"), ("a", "predict", "1"), ("a", "train", "1"
         ("a/predict/1", {}, "a/predict/1"),
         ("a/predict/latest", {}, "a/predict/2"),
         ("a/predict", {}, "a/predict/2"),
+        ("a/predict/3", {}, "a/predict/3"),
         ("x", {}, "b/train/x"),
         ("1", {"pipeline": "a", "kind": "train"}, "a/train/1"),
     ],
@@ -44,7 +52,7 @@ def test_a_run_is_found_by_each_of_its_names(named, more, found):
     ("named", "said"),
     [
         ("1", "2 runs have the id 1: name one of a/predict/1, a/train/1"),
-        ("nobody", "the ledger knows no run nobody. The newest are: a/predict/2"),
+        ("nobody", "the ledger knows no run nobody. The newest are: a/predict/3"),
         ("c/train/latest", "c/train: the ledger knows no run of it"),
     ],
 )

@@ -118,11 +118,12 @@ def train(world, config, run_id="one", approval=None):
     return chosen, fitted, judged
 
 
-def predict(world, config, run_id="one", horizon=HORIZON):
+def predict(world, config, run_id="one", horizon=HORIZON, models=None):
     run = key("predict", run_id)
     made = predict_step(
         run, config, CHECKED, world.set, horizon, "commit",
         store=world.store, feature_store=world.features, registry=world.registry, ledger=MemoryPromotions(),
+        models=models,
     )  # fmt: skip
     load_predictions(run, config, made, store=world.store, mart=world.mart)
     return made, world.mart.rows[str(run), "demo_prediction"]
@@ -357,6 +358,15 @@ def test_predicting_again_replaces_what_was_there(world):
     train(world, pipeline())
     assert predict(world, pipeline()) == predict(world, pipeline())
     assert len(world.store.list("predictions/demo/one/")) == 1
+
+
+def test_the_versions_that_the_drift_gate_looked_at_predict_whatever_serves_by_then(world):
+    train(world, pipeline([NAIVE, XGB | {"params": {"trees": 2, "depth": 1}}]))
+    looked_at = {"": world.registry.champion("demo")}
+    assert train(world, lenient(), "two")[2].promoted
+    made, rows = predict(world, pipeline(), models=looked_at)
+    assert {model.version for model in made.models} == {row["model_version"] for row in rows} == {"1"}
+    assert {model.version for model in predict(world, pipeline(), models={})[0].models} == {"2"}
 
 
 def test_predicting_without_a_champion_says_what_to_run(world):
