@@ -25,7 +25,7 @@ check: setup ## Lint, types, import layers, shell, lock
 	$(UV) lock --check --python $(PYTHON)
 
 test: setup ## Every test without containers: unit, contract, DAGs, end to end on servers of this machine
-	$(RUN)pytest -n 2 --dist loadgroup
+	$(RUN)pytest -n 2
 
 test-containers: setup ## End to end in containers: both pipelines, ports, restarts, scale; needs a Docker engine
 	$(RUN)pytest --way docker tests/e2e tests/containers

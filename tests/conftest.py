@@ -7,9 +7,10 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from xflow.refs import RunKey
 from xflow.settings import REPOSITORY, Settings, read_env_file
@@ -23,12 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--way", choices=["native", "docker"], default="native", help="how the whole stack is started")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Keep what starts servers in one process, so that one stack serves them all; unit tests run beside it."""
-    unit = REPOSITORY / "tests" / "unit"
-    for item in items:
-        if not item.path.is_relative_to(unit):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+    return _OneStack(config, log)
+
+
+class _OneStack(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/unit/") else "servers"
 
 
 def start_sh(home: Path, *arguments: str, way: str = "native") -> None:
