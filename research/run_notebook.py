@@ -9,11 +9,13 @@ import asyncio
 import base64
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
+from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -57,14 +59,17 @@ async def run(path: Path, out: Path) -> bool:
     """Execute one notebook in its own folder, write what came of it; return whether every cell went through."""
     started = time.monotonic()
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=LIMIT,
-        resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of its own sockets, which are on loopback
-    )
     try:
-        await client.async_execute()
+        # Sockets in a folder: of free ports, another process may take one before the kernel does.
+        with tempfile.TemporaryDirectory(prefix="xflow-") as sockets:
+            client = NotebookClient(
+                notebook,
+                km=AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel"),
+                timeout=LIMIT,
+                resources={"metadata": {"path": str(path.parent)}},
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
+            await client.async_execute(cleanup_kc=True)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"{path.name}: a cell failed.\n{error}", file=sys.stderr)
         return False
