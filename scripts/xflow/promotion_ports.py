@@ -10,6 +10,9 @@ type Action = Literal["judge", "promote", "rollback"]
 type Outcome = Literal["promoted", "kept", "refused", "rejected"]
 """``kept``: judged and not better; ``refused``: could not be judged; ``rejected``: won, and a person said no."""
 
+SAME = ("action", "outcome", "version", "champion_before", "champion_after", "environment")
+"""Fields in which two decisions of one run about a model agree when the second is the first, made again."""
+
 
 class PromotionRecord(Ref):
     """One decision about a version of a model.

@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime
 
-from xflow.promotion_ports import PromotionRecord
-
-SAME = ("action", "outcome", "version", "champion_before", "champion_after", "environment")
+from xflow.promotion_ports import SAME, PromotionRecord
 
 
 class MemoryPromotions:

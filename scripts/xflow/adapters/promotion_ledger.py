@@ -12,7 +12,7 @@ from psycopg2.extras import RealDictCursor
 
 from xflow.adapters.greenplum_server import GreenplumServer
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
-from xflow.promotion_ports import PromotionRecord
+from xflow.promotion_ports import SAME, PromotionRecord
 
 SCHEMA = pa.schema(
     [
@@ -33,7 +33,6 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of ``mart.promotion`` after `decision_id`, which counts the decisions about a model."""
-SAME = ("action", "outcome", "version", "champion_before", "champion_after", "environment")
 NEWEST = "SELECT * FROM mart.promotion WHERE model_name = %s AND run_key = %s ORDER BY decision_id DESC LIMIT 1"
 HISTORY = "SELECT * FROM mart.promotion WHERE model_name = %s AND environment = %s ORDER BY decision_id"
 SERVED = """
