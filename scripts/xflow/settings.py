@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from xflow.environments import PRODUCTION
 from xflow.errors import ConfigInvalid
@@ -96,6 +97,109 @@ AIRFLOW = {
     "username": "AIRFLOW_USERNAME",
     "password": "AIRFLOW_PASSWORD",
     "broker_url": "AIRFLOW__CELERY__BROKER_URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """What the prediction service and the board need beside the addresses of `Settings`.
+
+    Attributes
+    ----------
+    host, port
+        Where the service listens.
+    home
+        Its folder: models that it has loaded, keys, what waits for the mart.
+    greenplum_dsn
+        A role that reads the mart and adds to the log of served predictions.
+    tarantool_uri, mlflow_uri, mlflow_username, mlflow_password, environment
+        As in `Settings`.
+    key_sha256, board_username, board_password_sha256
+        The administrator's API key and the board's user; of their secrets the service knows the sha256 alone.
+    airflow_page, mlflow_page
+        Addresses that a browser opens; empty: no links.
+    most_bytes, most_rows, most_series, most_values
+        Of a request: bytes of the body, vacancies, series, values sent or forecast.
+    log_rows
+        Served predictions that wait for the mart at most.
+    """
+
+    host: str
+    port: int
+    home: Path
+    greenplum_dsn: str = field(repr=False)
+    tarantool_uri: str = field(repr=False)
+    mlflow_uri: str
+    mlflow_username: str
+    mlflow_password: str = field(repr=False)
+    key_sha256: str = field(repr=False)
+    board_password_sha256: str = field(repr=False)
+    board_username: str = "admin"
+    environment: str = PRODUCTION.name
+    airflow_page: str = ""
+    mlflow_page: str = ""
+    most_bytes: int = 4 * 1024 * 1024
+    most_rows: int = 1_000
+    most_series: int = 1_000
+    most_values: int = 200_000
+    log_rows: int = 20_000
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> "ServingSettings":
+        """Read the settings from the environment; see `Settings.from_env`.
+
+        Raises
+        ------
+        ConfigInvalid
+            When a variable is missing, or a number is none; the message names all of them.
+        """
+        found = {**read_env_file(env_file()), **os.environ} if environment is None else environment
+        missing = [name for attribute, name in SERVING.items() if attribute in SERVING_NEEDED and not found.get(name)]
+        if missing:
+            raise ConfigInvalid(
+                f"settings of the service: {', '.join(missing)} not set. Start the stack with ./start.sh up, "
+                "or set the variables listed in .env.example."
+            )
+        given: dict[str, Any] = {attribute: found[name] for attribute, name in SERVING.items() if found.get(name)}
+        for attribute in SERVING_NUMBERS & given.keys():
+            if not given[attribute].isdecimal():
+                raise ConfigInvalid(f"{SERVING[attribute]} is {given[attribute]!r}: a whole number is needed")
+            given[attribute] = int(given[attribute])
+        return cls(**{"host": "127.0.0.1", **given, "home": Path(given["home"])})
+
+
+SERVING = {
+    "host": "XFLOW_SERVING_HOST",
+    "port": "XFLOW_SERVING_PORT",
+    "home": "XFLOW_SERVING_HOME",
+    "greenplum_dsn": "XFLOW_SERVING_DSN",
+    "tarantool_uri": "XFLOW_TARANTOOL_URI",
+    "mlflow_uri": "MLFLOW_TRACKING_URI",
+    "mlflow_username": "MLFLOW_TRACKING_USERNAME",
+    "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
+    "key_sha256": "XFLOW_SERVING_KEY_SHA256",
+    "board_password_sha256": "XFLOW_BOARD_PASSWORD_SHA256",
+    "board_username": "XFLOW_BOARD_USERNAME",
+    "environment": ENVIRONMENT_VARIABLE,
+    "airflow_page": "AIRFLOW_PAGE",
+    "mlflow_page": "MLFLOW_PAGE",
+    "most_bytes": "XFLOW_SERVING_MOST_BYTES",
+    "most_rows": "XFLOW_SERVING_MOST_ROWS",
+    "most_series": "XFLOW_SERVING_MOST_SERIES",
+    "most_values": "XFLOW_SERVING_MOST_VALUES",
+    "log_rows": "XFLOW_SERVING_LOG_ROWS",
+}
+SERVING_NUMBERS = {"port", "most_bytes", "most_rows", "most_series", "most_values", "log_rows"}
+SERVING_NEEDED = {
+    "port",
+    "home",
+    "greenplum_dsn",
+    "tarantool_uri",
+    "mlflow_uri",
+    "mlflow_username",
+    "mlflow_password",
+    "key_sha256",
+    "board_password_sha256",
 }
 
 

@@ -1,0 +1,73 @@
+"""What every request passes: it gets an id, its size is limited, and it is counted and timed."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from xflow.serving.problems import Problem, answer
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+Observe = Callable[[str, str, int, float], None]
+"""Called with the method, the route, the status and the seconds of a request."""
+
+
+class RequestScope:
+    """Gives a request its id, refuses a body that is too large, and tells `observe` what became of it.
+
+    Parameters
+    ----------
+    most_bytes
+        Of a body. A larger one is answered with 413, also when it does not state its length.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: int, observe: Observe) -> None:
+        self._app, self._most_bytes, self._observe = app, most_bytes, observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        scope["request_id"] = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        began, status = time.perf_counter(), 500
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = scope["request_id"]
+            await send(message)
+
+        try:
+            if int(headers.get("content-length") or 0) > self._most_bytes:
+                too_large = self._refusal()
+                await answer(Request(scope), too_large.status, too_large.detail)(scope, receive, send_marked)
+            else:
+                await self._app(scope, self._limited(receive), send_marked)
+        finally:
+            route = scope.get("route")
+            path = getattr(route, "path", "") or "other"  # the path of an unknown route is anybody's text
+            self._observe(scope["method"], path, status, time.perf_counter() - began)
+
+    def _limited(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def receive_limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._most_bytes:
+                raise self._refusal()
+            return message
+
+        return receive_limited
+
+    def _refusal(self) -> Problem:
+        return Problem(413, f"the body is larger than {self._most_bytes} bytes: send fewer rows at once")
