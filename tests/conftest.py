@@ -1,5 +1,6 @@
 """Real servers for the tests that need them: a stack of their own, on free ports, gone afterwards."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,20 +26,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Keep what starts servers in one process, so that one stack serves them all; unit tests run beside it."""
-    return _OneStack(config, log)
+    """Give two processes a stack each: the stores in one, Airflow in the other; unit tests fill up what ends first.
+
+    xdist hands out the largest scopes first, and those of the unit tests are of one test each.
+    """
+    return _TwoStacks(config, log)
 
 
-class _OneStack(LoadScopeScheduling):
+class _TwoStacks(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith("tests/unit/") else "servers"
+        folder = nodeid.split("/")[1]
+        return {"unit": nodeid, "dags": "airflow", "e2e": "airflow", "containers": "airflow"}.get(folder, "stores")
 
 
 def start_sh(home: Path, *arguments: str, way: str = "native") -> None:
     """Run start.sh on a stack that lies in `home`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
     environment |= {"XFLOW_HOME": str(home), "XFLOW_ENV_FILE": str(home / "env")}
-    subprocess.run([REPOSITORY / "start.sh", *arguments, f"--{way}"], check=True, env=environment, cwd=REPOSITORY)
+    command = [REPOSITORY / "start.sh", *arguments, f"--{way}"]
+    # A free port is chosen before somebody listens on it: two stacks that start at once could choose the same one.
+    with Path(tempfile.gettempdir(), f"xflow-test-{os.getuid()}.lock").open("w") as turn:
+        if arguments[0] == "up":
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        subprocess.run(command, check=True, env=environment, cwd=REPOSITORY)
 
 
 @pytest.fixture(scope="session")
