@@ -1,22 +1,57 @@
 # shellcheck shell=bash
 # What the native stack needs of the machine: Debian packages, CPython 3.12, uv, and the locked environment.
 
+readonly APT_INSTALL="apt-get install -y --no-install-recommends"
+
 install_debian() {
-  local missing=() command="apt-get install -y --no-install-recommends"
+  local missing=()
   [[ -n $(postgres_bin) ]] || missing+=(postgresql)
   command -v tarantool >/dev/null || missing+=(tarantool)
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null ||
     die "These servers are missing: ${missing[*]}. Install them with your system's package manager (no apt-get here)."
   ((EUID == 0)) || die "These Debian packages are missing: ${missing[*]}. Install them first:" \
-    "  sudo $command ${missing[*]}"
-  say "installing Debian packages: ${missing[*]} (log: $LOG_DIR/install.log)"
-  export DEBIAN_FRONTEND=noninteractive
-  # A fresh image has no package lists, an old one has stale ones: they are fetched when the install fails.
-  $command "${missing[@]}" >>"$LOG_DIR/install.log" 2>&1 && return 0
-  apt-get update >>"$LOG_DIR/install.log" 2>&1 && $command "${missing[@]}" >>"$LOG_DIR/install.log" 2>&1 && return 0
+    "  sudo $APT_INSTALL ${missing[*]}"
+  apt_install "${missing[@]}" && return 0
   tail -n 20 "$LOG_DIR/install.log" >&2
   die "apt-get could not install ${missing[*]}: see above and $LOG_DIR/install.log."
+}
+
+apt_install() {
+  say "installing Debian packages: $* (log: $LOG_DIR/install.log)"
+  export DEBIAN_FRONTEND=noninteractive
+  # A fresh image has no package lists, an old one has stale ones: they are fetched when the install fails.
+  $APT_INSTALL "$@" >>"$LOG_DIR/install.log" 2>&1 && return 0
+  apt-get update >>"$LOG_DIR/install.log" 2>&1 && $APT_INSTALL "$@" >>"$LOG_DIR/install.log" 2>&1
+}
+
+# What only tests of the API and of the board need. Without it they are skipped, so that its absence ends nothing.
+install_test_tools() {
+  local missing=()
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
+  command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+  if ((${#missing[@]})); then
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null || ! apt_install "${missing[@]}"; then
+      say "the tests of the API (newman) and of the board (a browser) are skipped without ${missing[*]}:"
+      say "  sudo $APT_INSTALL ${missing[*]}"
+    fi
+  fi
+  if command -v npm >/dev/null; then install_newman; fi
+}
+
+# newman as its lock has it, only when that changed.
+install_newman() {
+  local folder=$ROOT/tests/api wanted stamp
+  stamp=$folder/node_modules/.xflow-synced
+  wanted=$(sha256sum <"$folder/package-lock.json")
+  if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
+  say "installing newman into $folder/node_modules"
+  if npm ci --prefix "$folder" --ignore-scripts --no-progress >>"$LOG_DIR/install.log" 2>&1; then
+    echo "$wanted" >"$stamp"
+  else
+    say "npm could not install newman (see $LOG_DIR/install.log): the tests of the API are skipped"
+  fi
 }
 
 # A CPython 3.12 that runs (a shim of pyenv may be there without doing so), of the system, pyenv or uv.
@@ -80,4 +115,5 @@ install_python() {
 install_all() {
   install_debian
   install_python
+  if [[ $DEV == yes ]]; then install_test_tools; fi
 }
