@@ -42,7 +42,7 @@ TEXT
 }
 
 for part in environment native/service native/install native/postgres native/tarantool native/s3 native/mlflow \
-  native/airflow native/stack docker/engine docker/stack; do
+  native/serving native/airflow native/stack docker/engine docker/stack; do
   # shellcheck disable=SC1090
   source "$ROOT/scripts/$part.sh"
 done
@@ -93,6 +93,12 @@ choose_way() {
   if [[ $WAY == docker ]]; then engine_require; fi
 }
 
+# A hash of the code and the pipelines' files, which the prediction service reads once, when it starts.
+code_hash() {
+  (cd "$ROOT" && find scripts/xflow dags/pipelines uv.lock -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum) |
+    sha256sum | cut -d ' ' -f 1
+}
+
 # A port that our own server holds stays.
 owns_port() { "${WAY}_owns_port" "$1"; }
 
@@ -120,6 +126,7 @@ wanted() { [[ -z $SERVICES || " $SERVICES " == *" $1 "* ]]; }
 say_places() {
   if wanted airflow; then say "Airflow  $AIRFLOW_URL  (user $AIRFLOW_USERNAME)"; fi
   if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI/#/models?workflowType=machine_learning  (user $MLFLOW_ADMIN_USERNAME)"; fi
+  if wanted serving; then say "Board    $XFLOW_SERVING_URL  (user $XFLOW_BOARD_USERNAME)"; fi
   say "The passwords and all addresses lie in $ENV_FILE"
 }
 

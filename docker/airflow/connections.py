@@ -24,7 +24,7 @@ def pools() -> list[dict[str, object]]:
 
 
 def connections() -> list[dict[str, object]]:
-    """Return the bodies of the four connections, of hh.ru's where XFLOW_HH_TOKEN is set, and of the alerts' addresses.
+    """Return the bodies of the five connections, of hh.ru's where XFLOW_HH_TOKEN is set, and of the alerts' addresses.
 
     These are tokens, so they are the connection's password, which Airflow encrypts, hides and masks.
     """
@@ -48,6 +48,8 @@ def connections() -> list[dict[str, object]]:
         "password": os.environ["MLFLOW_TRACKING_PASSWORD"],
         "extra": json.dumps({"page": os.environ.get("MLFLOW_PAGE") or os.environ["MLFLOW_TRACKING_URI"]}),
     }
+    serving = from_uri("xflow_serving", "http", os.environ["XFLOW_SERVING_URL"])
+    serving |= {"schema": urlsplit(os.environ["XFLOW_SERVING_URL"]).scheme, "password": os.environ["XFLOW_SERVING_KEY"]}
     token = os.environ.get("XFLOW_HH_TOKEN")
     hh = [{"connection_id": "xflow_hh", "conn_type": "generic", "password": token}] if token else []
     return [
@@ -55,6 +57,7 @@ def connections() -> list[dict[str, object]]:
         from_uri("xflow_greenplum", "postgres", os.environ["XFLOW_GREENPLUM_DSN"]),
         from_uri("xflow_tarantool", "generic", os.environ["XFLOW_TARANTOOL_URI"]),
         mlflow,
+        serving,
         *hh,
         *alerts(),
     ]

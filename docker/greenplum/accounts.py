@@ -1,39 +1,47 @@
 """Set the accounts of the mart in Greenplum, as its superuser.
 
-Reads XFLOW_GREENPLUM_ADMIN_DSN, XFLOW_MART_PASSWORD and XFLOW_READER_PASSWORD, and runs the accounts.sql
-beside it. Running it again sets the passwords anew. The loader then owns the schema ``mart`` and the
-reader may read it; neither may do more.
+Reads XFLOW_GREENPLUM_ADMIN_DSN, XFLOW_MART_PASSWORD, XFLOW_READER_PASSWORD and XFLOW_SERVING_DB_PASSWORD, and runs
+the accounts.sql beside it. Running it again sets the passwords anew. The loader then owns the schema ``mart``, the
+reader may read it, and the prediction service may also add to its log; none may do more.
 """
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection, parse_dsn
 
 ACCOUNTS = Path(__file__).with_name("accounts.sql")
-NAMES = ("XFLOW_GREENPLUM_ADMIN_DSN", "XFLOW_MART_PASSWORD", "XFLOW_READER_PASSWORD")
+PASSWORDS = {
+    "loader": "XFLOW_MART_PASSWORD",
+    "reader": "XFLOW_READER_PASSWORD",
+    "serving": "XFLOW_SERVING_DB_PASSWORD",
+}
+NAMES = ("XFLOW_GREENPLUM_ADMIN_DSN", *PASSWORDS.values())
 # Greenplum logs every statement unless told otherwise: passwords stay out of its log, also when one fails.
 UNLOGGED = "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic"
 WAIT_SECONDS = 180
 PAUSE_SECONDS = 2
 
 
-def set_accounts(dsn: str, loader_password: str, reader_password: str, wait_seconds: float = WAIT_SECONDS) -> None:
-    """Create the two accounts, or give those there are these passwords and grants, in one transaction.
+def set_accounts(dsn: str, passwords: Mapping[str, str], wait_seconds: float = WAIT_SECONDS) -> None:
+    """Create the accounts, or give those there are these passwords and grants, in one transaction.
 
     Parameters
     ----------
     dsn
         ``postgresql://superuser:password@host:port/database``, the database being the mart's.
+    passwords
+        Of ``loader``, ``reader`` and ``serving``.
     wait_seconds
         How long to wait for the server: at its first start Greenplum answers, and restarts once more.
     """
     session = _connect(dsn, wait_seconds)
     try:
         with session, session.cursor() as cursor:
-            for name, password in (("loader", loader_password), ("reader", reader_password)):
+            for name, password in passwords.items():
                 cursor.execute("SELECT set_config(%s, %s, true)", (f"xflow.{name}_password", password))
             cursor.execute(ACCOUNTS.read_text(encoding="utf-8"))
     except psycopg2.Error as error:
@@ -76,14 +84,14 @@ def main() -> None:
     missing = [name for name in NAMES if not os.environ.get(name)]
     if missing:
         raise SystemExit(f"accounts: {', '.join(missing)} not set. Run ./start.sh env, which writes them to .env.")
-    dsn, loader, reader = (os.environ[name] for name in NAMES)
+    dsn = os.environ["XFLOW_GREENPLUM_ADMIN_DSN"]
     try:
         parse_dsn(dsn)
     except psycopg2.ProgrammingError:  # its text may show the password
         raise SystemExit(
             "XFLOW_GREENPLUM_ADMIN_DSN must look like postgresql://gpadmin:password@host:5432/xflow"
         ) from None
-    set_accounts(dsn, loader, reader)
+    set_accounts(dsn, {account: os.environ[name] for account, name in PASSWORDS.items()})
 
 
 if __name__ == "__main__":

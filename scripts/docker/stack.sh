@@ -6,13 +6,15 @@ readonly START_LIMIT_SECONDS=600
 compose() {
   (
     cd "$ROOT" || exit 1
-    export COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES XFLOW_GIT_COMMIT
+    export COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES XFLOW_GIT_COMMIT XFLOW_CODE_SHA256
     exec "${COMPOSE[@]}" --env-file "$ENV_FILE" "$@"
   )
 }
 
-# The code's commit, for images and the run ledger: there is no git history in a container.
+# The code's commit, for images and the run ledger: there is no git history in a container. And its hash, so that the
+# prediction service starts anew with changed code.
 docker_commit() {
+  XFLOW_CODE_SHA256=$(code_hash)
   XFLOW_GIT_COMMIT=$(git -C "$ROOT" describe --always --dirty --abbrev=40 '--exclude=*' 2>/dev/null || echo unknown)
 }
 
@@ -212,14 +214,15 @@ docker_passwords() {
   compose exec -T --user gpadmin greenplum bash /etc/xflow/superuser.sh >>"$LOG_DIR/up.log" 2>&1 || docker_failed greenplum
 }
 
-# Run a command where the tasks run. Tasks themselves have no business with Airflow's administrator.
+# Run a command where the tasks run. Tasks themselves have no business with Airflow's administrator, nor with the
+# key of the prediction service but through their connection.
 docker_run() {
   local terminal=(-i) worker
   worker=$(containers | awk '$1 == "worker" && $2 == "running" {print substr($5, 2); exit}')
   [[ -n $worker ]] || die "no worker runs: ./start.sh up"
   if [[ -t 0 && -t 1 ]]; then terminal=(-it); fi
-  AIRFLOW_USERNAME=$AIRFLOW_USERNAME AIRFLOW_PASSWORD=$AIRFLOW_PASSWORD \
-    docker exec "${terminal[@]}" -e AIRFLOW_USERNAME -e AIRFLOW_PASSWORD "$worker" "$@" || {
+  AIRFLOW_USERNAME=$AIRFLOW_USERNAME AIRFLOW_PASSWORD=$AIRFLOW_PASSWORD XFLOW_SERVING_KEY=$XFLOW_SERVING_KEY \
+    docker exec "${terminal[@]}" -e AIRFLOW_USERNAME -e AIRFLOW_PASSWORD -e XFLOW_SERVING_KEY "$worker" "$@" || {
     local status=$?
     ((status != 137)) || say "$worker was stopped, and what ran in it with it. The same --run-id goes on." >&2
     return "$status"

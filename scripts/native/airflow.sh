@@ -15,6 +15,8 @@ airflow_environment() {
   export AIRFLOW__CORE__DAGS_FOLDER=$ROOT/dags AIRFLOW__CORE__PLUGINS_FOLDER=$ROOT/docker/airflow/plugins
   export AIRFLOW__LOGGING__BASE_LOG_FOLDER=$AIRFLOW_HOME/logs
   export AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH=$AIRFLOW_HOME/bundles
+  # The board inside Airflow, as a browser opens it.
+  export XFLOW_SERVING_PAGE=$XFLOW_SERVING_URL
   set -a
   # shellcheck source=docker/airflow/airflow.env
   source "$ROOT/docker/airflow/airflow.env"
@@ -86,7 +88,7 @@ airflow_connect() {
   (
     export AIRFLOW_URL AIRFLOW_USERNAME AIRFLOW_PASSWORD XFLOW_S3_ENDPOINT XFLOW_S3_BUCKET AWS_ACCESS_KEY_ID \
       AWS_SECRET_ACCESS_KEY XFLOW_GREENPLUM_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME \
-      MLFLOW_TRACKING_PASSWORD XFLOW_ALERTS
+      MLFLOW_TRACKING_PASSWORD XFLOW_SERVING_URL XFLOW_SERVING_KEY XFLOW_ALERTS
     exec "$ROOT/.venv/bin/python" "$ROOT/docker/airflow/connections.py"
   )
 }

@@ -60,11 +60,23 @@ postgres_accounts() {
   {
     echo "BEGIN; SET log_min_error_statement = panic;"
     printf "SELECT set_config('xflow.%s_password', '%s', true);\n" \
-      loader "$XFLOW_MART_PASSWORD" reader "$XFLOW_READER_PASSWORD"
+      loader "$XFLOW_MART_PASSWORD" reader "$XFLOW_READER_PASSWORD" serving "$XFLOW_SERVING_DB_PASSWORD"
     cat "$ROOT/docker/greenplum/accounts.sql"
     echo "COMMIT;"
-  } | postgres_sql "$1" xflow
+  } | postgres_sql "$1" xflow || return 1
+  accounts_wanted >"$RUN_DIR/accounts"
 }
+
+# A hash of the accounts as they should be: a server that runs gets those that it lacks after an upgrade of the clone.
+accounts_wanted() {
+  {
+    cat "$ROOT/docker/postgres/accounts.sql" "$ROOT/docker/greenplum/accounts.sql"
+    printf '%s\n' "$XFLOW_AIRFLOW_DB_PASSWORD" "$XFLOW_MLFLOW_DB_PASSWORD" "$XFLOW_MART_PASSWORD" \
+      "$XFLOW_READER_PASSWORD" "$XFLOW_SERVING_DB_PASSWORD"
+  } | sha256sum
+}
+
+postgres_settled() { [[ $(cat "$RUN_DIR/accounts" 2>/dev/null || true) == "$(accounts_wanted)" ]]; }
 
 postgres_environment() { cd /; }
 
@@ -85,7 +97,7 @@ postgres_forget_killed() {
 
 postgres_up() {
   local folder bin
-  if service_running postgres && postgres_ready; then return 0; fi
+  if service_running postgres && postgres_ready && postgres_settled; then return 0; fi
   bin=$(postgres_bin)
   folder=$(postgres_folder) || return 1
   if [[ ! -f $folder/data/PG_VERSION ]]; then
@@ -97,7 +109,7 @@ postgres_up() {
     sync -f "$folder/data"
   fi
   as_postgres tee "$folder/data/postgresql.conf" <"$ROOT/docker/postgres/postgresql.conf" >/dev/null
-  postgres_forget_killed "$folder"
+  service_running postgres || postgres_forget_killed "$folder"
   service_start postgres postgres_environment "${AS_POSTGRES[@]}" "$bin/postgres" -D "$folder/data" -k "$folder" \
     -p "$XFLOW_POSTGRES_PORT"
   service_await postgres 60 postgres_ready || return 1

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034  # start.sh reads INSTALL_SECONDS and START_SECONDS
 # The verbs of start.sh for servers from packages on this machine.
 
-readonly NATIVE_SERVICES="postgres tarantool s3 mlflow airflow"
+readonly NATIVE_SERVICES="postgres tarantool s3 mlflow serving airflow"
 
 native_owns_port() { service_running "$1"; }
 
-# What depends on nothing starts side by side; MLflow and Airflow wait for PostgreSQL alone.
+# What depends on nothing starts side by side; the others wait for PostgreSQL alone.
 start_services() {
   local jobs=() job failed=0
   if wanted tarantool; then tarantool_up & jobs+=($!); fi
@@ -13,6 +13,7 @@ start_services() {
   if wanted postgres && ! postgres_up; then failed=1; fi
   if ((!failed)); then
     if wanted mlflow; then mlflow_up & jobs+=($!); fi
+    if wanted serving; then serving_up & jobs+=($!); fi
     if wanted airflow; then airflow_up & jobs+=($!); fi
   fi
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
@@ -22,7 +23,7 @@ start_services() {
 # What killed servers left behind ends before ports are looked at: it may hold theirs.
 reap_orphans() {
   local service
-  for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
+  for service in postgres tarantool s3 mlflow serving $AIRFLOW_PROCESSES; do
     service_running "$service" || service_stop "$service" 0
   done
 }
@@ -61,7 +62,7 @@ native_up() {
 
 native_status() {
   local service pid down=0
-  for service in postgres tarantool s3 mlflow $AIRFLOW_PROCESSES; do
+  for service in postgres tarantool s3 mlflow serving $AIRFLOW_PROCESSES; do
     if ! pid=$(service_pid "$service"); then
       printf '%-22s stopped\n' "$service"
       down=1
@@ -92,6 +93,7 @@ native_stop() {
   local job jobs=()
   airflow_down & jobs+=($!)
   mlflow_down & jobs+=($!)
+  serving_down & jobs+=($!)
   for job in "${jobs[@]}"; do wait "$job"; done
   # What they wrote to ends after them.
   tarantool_down & jobs=($!)

@@ -160,7 +160,8 @@ def test_passwords_are_set_anew_at_every_start(run_start_sh: Callable[..., None]
 )
 def test_accounts_py_says_what_is_wrong(variables: dict[str, str], admin: str, said: str) -> None:
     dsn = admin.format(port=variables["XFLOW_POSTGRES_PORT"], loader=variables["XFLOW_MART_PASSWORD"])
-    passwords = {"XFLOW_MART_PASSWORD": "hidden loader", "XFLOW_READER_PASSWORD": "hidden reader"}
+    names = ("XFLOW_MART_PASSWORD", "XFLOW_READER_PASSWORD", "XFLOW_SERVING_DB_PASSWORD")
+    passwords = {name: f"hidden {name}" for name in names}
     done = subprocess.run(
         [sys.executable, REPOSITORY / "docker" / "greenplum" / "accounts.py"],
         env={**passwords, "XFLOW_GREENPLUM_ADMIN_DSN": dsn},

@@ -83,9 +83,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(REPOSITORY / "docker" / "airflow"))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "XFLOW_S3_ENDPOINT", "XFLOW_S3_BUCKET"):
         monkeypatch.setenv(name, "x")
-    for name in ("XFLOW_GREENPLUM_DSN", "XFLOW_TARANTOOL_URI", "MLFLOW_TRACKING_URI"):
+    for name in ("XFLOW_GREENPLUM_DSN", "XFLOW_TARANTOOL_URI", "MLFLOW_TRACKING_URI", "XFLOW_SERVING_URL"):
         monkeypatch.setenv(name, "http://u:p@host:1/x")
-    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "XFLOW_SERVING_KEY"):
         monkeypatch.setenv(name, "x")
     return importlib.import_module("connections")
 

@@ -19,7 +19,7 @@ SERVICES: dict[str, dict] = COMPOSE["services"]
 ONE_SHOT = {"preflight", "airflow-init"}
 NEEDED = {
     *("postgres", "redis", "greenplum", "tarantool", "s3", "mlflow", "airflow-init", "api-server", "scheduler"),
-    *("dag-processor", "triggerer", "worker", "worker-gpu"),
+    *("dag-processor", "triggerer", "worker", "worker-gpu", "serving"),
 }
 
 
@@ -130,3 +130,19 @@ def test_every_secret_that_is_made_is_checked() -> None:
     assert made
     assert checked
     assert set(made[1].split()) == set(checked[1].split()) == set(SECRETS)
+
+
+def test_the_prediction_service_is_told_no_key_but_hashes() -> None:
+    told = str(SERVICES["serving"]["environment"])
+    assert "${XFLOW_SERVING_KEY_SHA256:?" in told
+    for secret in ("XFLOW_SERVING_KEY", "XFLOW_BOARD_PASSWORD", "XFLOW_MART_PASSWORD", "XFLOW_AIRFLOW_JWT_SECRET"):
+        assert f"${{{secret}}}" not in told
+        assert f"${{{secret}:" not in told
+    assert "env_file" not in SERVICES["serving"]
+
+
+def test_the_prediction_service_ends_before_the_mart() -> None:
+    """Compose's order of stopping is that of what runs and depends directly."""
+    assert "greenplum" in SERVICES["serving"]["depends_on"]
+    grace = int(SERVICES["serving"]["stop_grace_period"].removesuffix("s"))
+    assert grace > 30, "that of requests, and time for the log"
