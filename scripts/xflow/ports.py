@@ -156,6 +156,16 @@ class FeatureStore(Protocol):
         It counts as written now, so that a purge does not take it from under who found it.
         """
 
+    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the newest ready set of a job (`RunKey.job`) with its facts, or None when there is none."""
+
+    def pick(self, ref: FeatureSetRef, ids: Iterable[str]) -> dict[str, Any]:
+        """Return those blocks of a ready set that have one of these ids, by id, without reading the others.
+
+        Of a part there is no checksum: the set's is compared before, and it must be there still after. Raises
+        `FeatureSetMissing` when the set is absent, not ready or of other content.
+        """
+
     def purge(self, job: str, keep: int) -> int:
         """Delete all but the `keep` newest ready sets of a job (`RunKey.job`), and older unfinished ones."""
 

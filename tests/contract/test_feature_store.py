@@ -260,3 +260,58 @@ def test_where_a_set_comes_from_is_no_part_of_its_content(features: FeatureStore
     facts, found = features.read(marked)
     assert facts == {**FACTS, "_mark": "x"}
     assert len(list(found)) == 1
+
+
+def test_some_series_are_picked_without_the_others(features: FeatureStore, key: RunKey) -> None:
+    blocks = [block("a", 3), block("b", 90_000, columns=1), block("c", 1), block("c\x00", 2), *map(block, ("é", "ряд"))]
+    ref = features.write(key, FACTS, blocks)
+    found = features.pick(ref, ["ряд", "b", "b", "c", "absent", "", "c' or '1'='1", "ря"])
+    assert sorted(found) == ["b", "c", "ряд"]
+    assert_same([found[name] for name in ("b", "c", "ряд")], [blocks[1], blocks[2], blocks[5]])
+    assert features.pick(ref, []) == {}
+
+
+def test_records_are_picked_too(features: FeatureStore, key: RunKey) -> None:
+    records = [record(f"v{i}", f"text {i}") for i in range(5)]
+    found = features.pick(features.write(key, RECORD_FACTS, records), ["v3", "v1"])
+    assert bits(found[name] for name in ("v1", "v3")) == bits([records[1], records[3]])
+
+
+def test_of_a_set_that_was_replaced_or_purged_nothing_is_picked(features: FeatureStore, key: RunKey) -> None:
+    first = features.write(key, FACTS, [block("a")])
+    second = features.write(key, FACTS, [block("a", 4)])
+    with pytest.raises(FeatureSetMissing):
+        features.pick(first, ["a"])
+    features.purge(key.job, 0)
+    with pytest.raises(FeatureSetMissing):
+        features.pick(second, ["a"])
+
+
+def test_a_set_that_is_purged_while_it_is_picked_from(features: FeatureStore, key: RunKey) -> None:
+    ref = features.write(key, FACTS, [block("a"), block("b")])
+
+    def ids() -> Iterator[str]:
+        yield "a"
+        features.purge(key.job, 0)
+        yield "b"
+
+    with pytest.raises(FeatureSetMissing):
+        features.pick(ref, ids())
+
+
+def test_the_newest_set_of_a_job_is_known_with_its_facts(features: FeatureStore, key: RunKey) -> None:
+    assert features.newest(key.job) is None
+    one, two = (key.model_copy(update={"run_id": name}) for name in ("one", "two"))
+    old = features.write(one, {**FACTS, "as_of": "1"}, [block("a")])
+    seen = []
+
+    def stream() -> Iterator[SeriesBlock]:
+        yield block("b")
+        seen.append(features.newest(key.job))
+
+    new = features.write(two, {**FACTS, "as_of": "2"}, stream())
+    assert seen == [(old, {**FACTS, "as_of": "1"})]  # what is being written is not ready
+    assert features.newest(key.job) == (new, {**FACTS, "as_of": "2"})
+    assert features.write(one, {**FACTS, "as_of": "1"}, [block("a")]) == old
+    assert features.newest(key.job) == (old, {**FACTS, "as_of": "1"})  # as new as if written now
+    assert features.newest(f"{key.job}_of_another") is None

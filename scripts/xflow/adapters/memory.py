@@ -176,6 +176,18 @@ class MemoryFeatures:
         self.sets[found[4].id] = (next(self._written), *found[1:])
         return found[4]
 
+    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the newest set of a job with its facts, or None."""
+        found = max((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0], default=None)
+        return None if found is None else (found[4], dict(found[2]))
+
+    def pick(self, ref: FeatureSetRef, ids: Iterable[str]) -> dict[str, Any]:
+        """Return some blocks of a set by id."""
+        wanted = {*ids}
+        facts, blocks = self.read(ref)
+        named = ((pack(facts, block).name.decode(), block) for block in blocks)
+        return {name: block for name, block in named if name in wanted}
+
     def purge(self, job: str, keep: int) -> int:
         """Delete all but the `keep` newest sets of a job."""
         mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0])

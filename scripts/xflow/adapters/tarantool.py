@@ -54,7 +54,25 @@ class TarantoolFeatures:
     def read(self, ref: FeatureSetRef) -> tuple[dict[str, str], Iterator[Any]]:
         """Return the facts and the blocks of a ready set; see `xflow.ports.FeatureStore`."""
         with self._server.session() as connection:
-            found = self._server.call(connection, "feature_ready", ref.id)
+            generation, facts = self._open(connection, ref)
+        return facts, self._verified(ref, facts, generation)
+
+    def pick(self, ref: FeatureSetRef, ids: Iterable[str]) -> dict[str, Any]:
+        """Return some blocks of a ready set by id; see `xflow.ports.FeatureStore`."""
+        with self._server.session(selects=True) as connection:
+            generation, facts = self._open(connection, ref)
+            parts = (
+                part
+                for name in dict.fromkeys(ids)
+                for part in self._server.select(connection, "feature_series", "part", generation, name)
+            )
+            found = {packed.name.decode(): unpack(facts, packed) for packed in join(parts)}
+            self._open(connection, ref)  # it may have been dropped meanwhile, piece by piece
+        return found
+
+    def _open(self, connection: tarantool.Connection, ref: FeatureSetRef) -> tuple[int, dict[str, str]]:
+        """Return the generation of a ready set and its facts."""
+        found = self._server.call(connection, "feature_ready", ref.id)
         if found is None:
             raise FeatureSetMissing(
                 f"feature set {ref.id}: not in Tarantool at {self._server.address}, or not ready. "
@@ -66,16 +84,19 @@ class TarantoolFeatures:
                 f"feature set {ref.id}: holds other content than this run was told of (checksum {stored[:12]}, "
                 f"expected {ref.checksum[:12]}). Clear the run from write_features on."
             )
-        facts = _facts(found)
-        return facts, self._verified(ref, facts, generation)
+        return generation, _facts(found)
 
     def ready(self, set_id: str) -> FeatureSetRef | None:
         """Return what a set was marked ready with, or None."""
         with self._server.session() as connection:
             found = self._server.call(connection, "feature_ready", set_id)
-        if found is None:
-            return None
-        return FeatureSetRef(id=set_id, entities=found[6], rows=found[7], checksum=found[8].decode())
+        return None if found is None else _ref(found)
+
+    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the newest ready set of a job with its facts; see `xflow.ports.FeatureStore`."""
+        with self._server.session(selects=True) as connection:
+            stored = self._server.select(connection, "feature_set", "job", job)
+        return next(((_ref(each), _facts(each)) for each in reversed(stored) if each[4] == READY), None)
 
     def renew(self, job: str, facts: Mapping[str, str], prefer: str = "") -> FeatureSetRef | None:
         """Return the newest ready set of a job with these facts, as new as if written now; see `FeatureStore`."""
@@ -87,7 +108,7 @@ class TarantoolFeatures:
 
     def _renewed(self, connection: tarantool.Connection, stored: Any) -> FeatureSetRef | None:
         """Make a ready set as new as if written now; None when it was purged meanwhile."""
-        ref = FeatureSetRef(id=stored[1].decode(), entities=stored[6], rows=stored[7], checksum=stored[8].decode())
+        ref = _ref(stored)
         job, figures = stored[2].decode(), (ref.entities, ref.rows, ref.checksum)
         # A set that is finished with the content of the ready one of its id only makes that one new.
         generation = self._server.call(connection, "feature_begin", ref.id, job, _facts(stored))
@@ -141,6 +162,11 @@ class TarantoolFeatures:
                 f"Tarantool at {self._server.address}: the connection was lost while a feature set was written, and "
                 "the unfinished set was dropped. Run the task again."
             )
+
+
+def _ref(stored: Any) -> FeatureSetRef:
+    """Return the reference of a row of the space ``feature_set``."""
+    return FeatureSetRef(id=stored[1].decode(), entities=stored[6], rows=stored[7], checksum=stored[8].decode())
 
 
 def _facts(stored: Any) -> dict[str, str]:

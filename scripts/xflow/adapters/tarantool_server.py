@@ -81,10 +81,10 @@ class TarantoolServer:
             answer = connection.call(function, arguments)
             return answer[0] if len(answer) else None
 
-    def select(self, connection: tarantool.Connection, space: str, index: str, key: str) -> list[Any]:
-        """Return the tuples of a space by a key of an index, in the index's order."""
+    def select(self, connection: tarantool.Connection, space: str, index: str, *key: str | int) -> list[Any]:
+        """Return the tuples of a space by the first parts of an index's key, in the index's order."""
         with self._mapped(f"select from {space}"):
-            return list(connection.select(space, [key], index=index))
+            return list(connection.select(space, list(key), index=index))
 
     @contextmanager
     def _mapped(self, action: str) -> Iterator[None]:

@@ -111,7 +111,7 @@ def explain(audited: Audited, prediction_id: str) -> Explanation:
 def _of_series(
     audited: Audited, model: Any, facts: dict[str, str], block: Any, row: dict[str, Any]
 ) -> tuple[series.SeriesExplained, float]:
-    panel = panel_of(facts, block)
+    panel = panel_of(facts, [block])
     target = pd.Period(row["timestamp"], freq=panel.freq).ordinal
     step = int((target - panel.ends[0]) // panel.step)
     asked = int((audited.manifest or {}).get("horizon") or model.horizon)

@@ -1,6 +1,6 @@
 """Read a feature set back as the panel that models take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,18 +46,18 @@ def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.N
     return panel, np.array(origins, dtype=np.int64)
 
 
-def panel_of(facts: Mapping[str, str], block: SeriesBlock) -> Panel:
-    """Return the panel of one series as it lies in a feature set."""
+def panel_of(facts: Mapping[str, str], blocks: Sequence[SeriesBlock]) -> Panel:
+    """Return the panel of some series as they lie in a feature set, at least one, in their order."""
     exogenous = tuple(name for name in facts["exogenous"].split(",") if name)
     return Panel(
         freq=facts["frequency"],
-        ids=np.array([block.series_id], dtype=object),
-        starts=np.array([block.start], dtype=np.int64),
-        offsets=_offsets([len(block.values)]),
-        values=np.array(block.values),
+        ids=np.array([block.series_id for block in blocks], dtype=object),
+        starts=np.array([block.start for block in blocks], dtype=np.int64),
+        offsets=_offsets([len(block.values) for block in blocks]),
+        values=np.concatenate([block.values for block in blocks]),
         exog_names=exogenous,
-        exog_offsets=_offsets([len(block.exogenous)] if exogenous else []),
-        exog=np.array(block.exogenous) if exogenous else np.zeros((0, 0)),
+        exog_offsets=_offsets([len(block.exogenous) for block in blocks] if exogenous else []),
+        exog=np.concatenate([block.exogenous for block in blocks]) if exogenous else np.zeros((0, 0)),
     )
 
 

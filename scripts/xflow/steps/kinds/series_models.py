@@ -24,6 +24,7 @@ from xflow.schema import bound_names
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.holdout import series_holdout
 from xflow.steps.kinds.read_panel import read_panel
+from xflow.steps.kinds.series_forecast import forecast_after, leads
 
 METRICS = ("mase", "smape", "mae", "rmse")
 EXAMPLE_SERIES = 2
@@ -221,21 +222,15 @@ class SeriesModels:
         """Forecast `horizon` steps after each series' end, or after as_of, as the pipeline's `origin` says."""
         (champion,) = champions.values()
         panel, origins = read_panel(features, ref)
+        lead = leads(self._model.origin, checked.as_of, panel)
         for first in range(0, panel.n_series, SERIES_A_CHUNK):
             chosen = np.arange(first, min(first + SERIES_A_CHUNK, panel.n_series))
-            lead = self._lead(checked, panel, chosen)
-            for steps in np.unique(lead):
-                same = chosen[lead == steps]
+            for steps in np.unique(lead[chosen]):
+                same = chosen[lead[chosen] == steps]
                 columns = _columns(
                     champion, panel.select(same), origins[same], horizon or self._model.horizon, int(steps)
                 )
                 yield Predicted(columns, len(same))
-
-    def _lead(self, checked: CheckedInput, panel: Panel, chosen: np.ndarray) -> np.ndarray:
-        """Return how many steps lie between each series' end and the forecast's origin."""
-        if self._model.origin == "series_end":
-            return np.zeros(len(chosen), dtype=np.int64)
-        return np.asarray(panel.steps_until(checked.as_of)[chosen])
 
     def _setting(self, plan: FoldPlan) -> Setting:
         return Setting(self._model.seasonality, plan.horizon, self._model.seed, self._model.device)
@@ -288,19 +283,19 @@ class SeriesModels:
 
 def _columns(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int, lead: int) -> dict[str, Any]:
     """Return the output's columns of one panel whose forecasts begin `lead` steps after its ends."""
-    made = champion.model.forecast(panel, horizon + lead)
+    times, made = forecast_after(champion.model, panel, horizon, lead)
     n = panel.n_series
     columns = {
         "series_id": panel.ids.repeat(horizon),
-        "timestamp": panel.future_timestamps(horizon + lead)[:, lead:].ravel().astype("datetime64[us]"),
+        "timestamp": times.ravel().astype("datetime64[us]"),
         "step": np.tile(np.arange(1, horizon + 1, dtype=np.int32), n),
-        "forecast": made.mean[:, lead:].ravel(),
+        "forecast": made.mean.ravel(),
         "model_name": [champion.version.name] * (n * horizon),
         "model_version": [champion.version.version] * (n * horizon),
         "input_row_id": origins.repeat(horizon),
     }
     for name, bound in zip(bound_names(champion.model.levels), made.bounds, strict=True):
-        columns[name] = bound[:, lead:].ravel()
+        columns[name] = bound.ravel()
     return columns
 
 

@@ -1,0 +1,40 @@
+"""Forecasts from the origin that a pipeline asks for: one piece of code for a batch and for a request."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from xflow.domain.forecaster import Forecast
+from xflow.domain.panel import Panel
+
+if TYPE_CHECKING:
+    from xflow.domain.forecaster import Forecaster
+
+
+def leads(origin: str, as_of: str, panel: Panel) -> npt.NDArray[np.int64]:
+    """Return how many steps lie between each series' end and the origin of its forecast, shape (n,).
+
+    Parameters
+    ----------
+    origin
+        ``series_end`` or ``as_of``; see `xflow.pipeline.Model`.
+    """
+    if origin == "series_end":
+        return np.zeros(panel.n_series, dtype=np.int64)
+    return np.asarray(panel.steps_until(as_of))
+
+
+def forecast_after(
+    model: "Forecaster", panel: Panel, horizon: int, lead: int
+) -> tuple[npt.NDArray[np.datetime64], Forecast]:
+    """Return forecasts that begin `lead` steps after the ends of the series.
+
+    Returns
+    -------
+    timestamps, forecast
+        Period starts, datetime64[ns], and forecasts with bounds, all of shape (n, horizon).
+    """
+    made = model.forecast(panel, horizon + lead)
+    bounds = tuple(bound[:, lead:] for bound in made.bounds)
+    return panel.future_timestamps(horizon + lead)[:, lead:], Forecast(made.mean[:, lead:], bounds)
