@@ -1,7 +1,7 @@
--- The accounts of the mart: `xflow` loads it, `xflow_reader` reads it, nobody else comes in. Run in the mart's
--- database by its superuser, on Greenplum 6 and 7 and on PostgreSQL, at every start: what an earlier version let them
--- own or do is taken back. The session brings the passwords, in the settings xflow.loader_password and
--- xflow.reader_password.
+-- The accounts of the mart: `xflow` loads it, `xflow_reader` reads it, `xflow_serving` reads it and adds to the log of
+-- served predictions, nobody else comes in. Run in the mart's database by its superuser, on Greenplum 6 and 7 and on
+-- PostgreSQL, at every start: what an earlier version let them own or do is taken back. The session brings the
+-- passwords, in the settings xflow.loader_password, xflow.reader_password and xflow.serving_password.
 
 DO $$
 DECLARE
@@ -11,6 +11,8 @@ BEGIN
         SELECT 'xflow' AS name, current_setting('xflow.loader_password') AS password
         UNION ALL
         SELECT 'xflow_reader', current_setting('xflow.reader_password')
+        UNION ALL
+        SELECT 'xflow_serving', current_setting('xflow.serving_password')
     LOOP
         IF account.password = '' THEN
             RAISE EXCEPTION 'no password for role %', account.name;
@@ -30,7 +32,7 @@ BEGIN
 END
 $$;
 
--- Of databases: the loader may sign in to this one and make temporary tables there, the reader may sign in.
+-- Of databases: the loader may sign in to this one and make temporary tables there, the others may sign in.
 DO $$
 DECLARE
     this text := quote_ident(current_database());
@@ -40,14 +42,14 @@ BEGIN
     FOR name IN
         SELECT datname FROM pg_catalog.pg_database WHERE datname IN (current_database(), 'postgres', 'template1')
     LOOP
-        EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, xflow, xflow_reader', name);
+        EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC, xflow, xflow_reader, xflow_serving', name);
     END LOOP;
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %s TO xflow', this);
-    EXECUTE format('GRANT CONNECT ON DATABASE %s TO xflow_reader', this);
+    EXECUTE format('GRANT CONNECT ON DATABASE %s TO xflow_reader, xflow_serving', this);
 END
 $$;
 
-REVOKE ALL ON SCHEMA public FROM PUBLIC, xflow, xflow_reader;
+REVOKE ALL ON SCHEMA public FROM PUBLIC, xflow, xflow_reader, xflow_serving;
 
 -- Of schemas: the mart is the loader's.
 DO $$
@@ -74,12 +76,24 @@ BEGIN
 END
 $$;
 
--- Of tables and views: the reader sees those that are there and those that the loader will make.
-REVOKE ALL ON SCHEMA mart FROM PUBLIC, xflow_reader;
-REVOKE ALL ON ALL TABLES IN SCHEMA mart FROM PUBLIC, xflow_reader;
-GRANT USAGE ON SCHEMA mart TO xflow_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA mart TO xflow_reader;
-ALTER DEFAULT PRIVILEGES FOR ROLE xflow IN SCHEMA mart GRANT SELECT ON TABLES TO xflow_reader;
+-- Of tables and views: the reader and the service see those that are there and those that the loader will make.
+REVOKE ALL ON SCHEMA mart FROM PUBLIC, xflow_reader, xflow_serving;
+REVOKE ALL ON ALL TABLES IN SCHEMA mart FROM PUBLIC, xflow_reader, xflow_serving;
+GRANT USAGE ON SCHEMA mart TO xflow_reader, xflow_serving;
+GRANT SELECT ON ALL TABLES IN SCHEMA mart TO xflow_reader, xflow_serving;
+ALTER DEFAULT PRIVILEGES FOR ROLE xflow IN SCHEMA mart GRANT SELECT ON TABLES TO xflow_reader, xflow_serving;
+
+-- The loader makes the log, and grants this itself when it does so later than here.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'mart' AND c.relname = 'served_prediction'
+    ) THEN
+        GRANT INSERT ON mart.served_prediction TO xflow_serving;
+    END IF;
+END
+$$;
 
 -- Everybody may make large objects unless told otherwise, and nothing here uses them.
 DO $$

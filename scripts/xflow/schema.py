@@ -76,6 +76,20 @@ REALISED_SCHEMA = pa.schema(
 """Columns of ``mart.realised``: one figure of one part of the predictions, as a run of the monitor found it."""
 
 
+SERVED_SCHEMA = pa.schema(
+    [
+        pa.field("served_at", pa.timestamp("us"), nullable=False),
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("request_row", pa.int64(), nullable=False),
+        *[pa.field(name, pa.string(), nullable=False) for name in ("pipeline", "target", "model_name")],
+        *[pa.field(name, pa.string(), nullable=False) for name in ("model_version", "endpoint", "caller")],
+        *[pa.field(name, pa.string(), nullable=False) for name in ("entity_id", "input", "output")],
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+"""Columns of ``mart.served_prediction`` after `batch_id`: one prediction that the service answered with."""
+
+
 def bound_names(levels: tuple[float, ...]) -> list[str]:
     """Return ``lower_80, upper_80, ...`` for interval levels such as 0.8."""
     return [f"{side}_{round(level * 100)}" for level in levels for side in ("lower", "upper")]

@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 from pydantic_core import to_json
 
-from xflow.adapters import greenplum_tables
+from xflow.adapters import greenplum_tables, served_predictions
 from xflow.adapters.greenplum_server import GreenplumServer, copy
 from xflow.errors import ConfigInvalid
 from xflow.ports import TableRows
@@ -34,6 +34,7 @@ class GreenplumMart(GreenplumServer):
         """Create schema, tables and the lineage view when they are absent; see `xflow.ports.Mart`."""
         with self.transaction("prepare the mart") as cursor:
             greenplum_tables.prepare(cursor, pipeline, tables)
+            served_predictions.prepare(cursor)
 
     def start_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
         """Write or reset the ledger row of a run: state ``running``, no figures but `facts`."""

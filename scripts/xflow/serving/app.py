@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from xflow.serving import health
+from xflow.serving import health, key_routes, metrics
 from xflow.serving.middleware import RequestScope
 from xflow.serving.problems import install
 from xflow.serving.service import Service
@@ -39,4 +39,4 @@ def create_app(
     return app
 
 
-ROUTERS: tuple[Any, ...] = (health,)
+ROUTERS: tuple[Any, ...] = (health, metrics, key_routes)

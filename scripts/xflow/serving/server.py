@@ -26,11 +26,15 @@ GRACE_SECONDS = 30
 def made_service(settings: ServingSettings) -> Service:
     """Return the parts of a service; nothing of it runs or is connected yet."""
     from xflow.adapters.mlflow_registry import MlflowRegistry
+    from xflow.adapters.served_predictions import GreenplumServedPredictions
     from xflow.adapters.tarantool import TarantoolFeatures
     from xflow.environments import environment
 
     pipelines = {pipeline.name: pipeline for pipeline in load_all(pipelines_folder())}
-    models, metrics = ServedModels(), Metrics()
+    models = ServedModels()
+    sink = GreenplumServedPredictions(settings.greenplum_dsn)
+    predictions = PredictionLog(sink, settings.home / "log", settings.log_rows)
+    metrics = Metrics(models, predictions)
     registry = MlflowRegistry(
         settings.mlflow_uri, settings.mlflow_username, settings.mlflow_password, environment(settings.environment)
     )
@@ -41,7 +45,7 @@ def made_service(settings: ServingSettings) -> Service:
         deployments=Deployments(pipelines, models, registry, settings.home / "models", metrics),
         features=TarantoolFeatures(settings.tarantool_uri),
         keys=Keys(settings.home / "keys.json", settings.key_sha256),
-        log=PredictionLog(settings.greenplum_dsn, settings.home / "log", settings.log_rows, metrics),
+        log=predictions,
         metrics=metrics,
     )
 
