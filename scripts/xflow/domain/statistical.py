@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK = 256
 SHORTEST = 4  # values that a model with a trend needs; below it the last value is carried on
+SHORTEST_ETS = 12  # values that the ETS with the most parameters needs: statsforecast refuses fewer
 
 
 def _naive(season: int) -> Any:
@@ -60,7 +61,7 @@ class LocalModel:
     """One ETNA model a series, fitted on the history that `forecast` is given.
 
     A series of fewer than two seasons and one value is modelled without season, one that is constant or has
-    fewer than four values by its last value.
+    fewer than four values (twelve for ETS) by its last value.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ class LocalModel:
         """Fit and forecast every series, shape (n, horizon)."""
         made = np.empty((panel.n_series, horizon))
         lengths = panel.lengths
-        plain = (lengths < SHORTEST) | _constant(panel)
+        plain = (lengths < (SHORTEST_ETS if self.kind == "ets" else SHORTEST)) | _constant(panel)
         seasonal = ~plain & (lengths > 2 * self.seasonality)
         if self.kind == "seasonal_naive":
             plain, seasonal = np.zeros_like(plain), lengths >= self.seasonality

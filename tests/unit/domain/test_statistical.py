@@ -56,6 +56,20 @@ def test_odd_series_still_get_finite_forecasts(kind, params):
     assert made[list(odd).index("constant")] == pytest.approx(np.full(30, 3.0))
 
 
+@pytest.mark.parametrize(
+    ("params", "seasonality"), [({}, 12), ({"model": "AAN", "damped": True}, 1), ({"model": "ANA"}, 2)]
+)
+def test_ets_forecasts_series_of_any_length(params, seasonality):
+    lengths = range(1, 15)
+    panel = Panel.from_series(
+        "M",
+        [str(n) for n in lengths],
+        [600] * len(lengths),
+        [np.random.default_rng(n).uniform(1, 9, n) for n in lengths],
+    )
+    assert np.isfinite(statistical.LocalModel("ets", params, seasonality).forecast(panel, 6)).all()
+
+
 @pytest.mark.parametrize(("kind", "params"), KINDS[1:3])
 def test_a_series_forecast_depends_on_no_other_series(kind, params, monkeypatch):
     panel = seasonal_panel(n=7, longest=60)
