@@ -24,6 +24,7 @@ FAILS: dict[type[errors.Permanent], str] = {
     errors.ChampionMissing: "there is no champion: train first",
     errors.ModelMissing: "the registry does not have the model: look into MLflow",
     errors.ModelIncompatible: "the champion was made for another configuration: train again",
+    errors.ModelRefused: "the service refused the version, and the old one still answers: read why, then train again",
     errors.AccessDenied: "a store refused the credentials: correct the connection",
     errors.Permanent: "the same call would fail again: somebody has to act",
 }

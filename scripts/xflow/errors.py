@@ -20,6 +20,7 @@
         ├── ModelMissing          no such model, version or run in the registry
         │   └── ChampionMissing   no model carries the champion alias
         ├── ModelIncompatible     the champion cannot forecast this input
+        ├── ModelRefused          a version did not pass what a service tests before it lets it answer
         ├── NotReproducible       what a model was made from is not known, or not there any more
         ├── Unexplainable         what a prediction was made with is gone
         └── AccessDenied          a store, or hh.ru's API, refused the credentials
@@ -98,6 +99,10 @@ class ChampionMissing(ModelMissing):
 
 class ModelIncompatible(Permanent):
     """The champion was made for another frequency or other columns."""
+
+
+class ModelRefused(Permanent):
+    """A version cannot be loaded, gives other answers than when it was fitted, or takes too long for them."""
 
 
 class NotReproducible(Permanent):

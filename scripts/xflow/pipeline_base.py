@@ -134,6 +134,22 @@ class AlertPolicy(Section):
     events: tuple[AlertEvent, ...] = ("failure", "drift", "promotion", "rollback", "deadline")
 
 
+class ServingPolicy(Section):
+    """What a version must pass before the prediction service lets it answer.
+
+    Attributes
+    ----------
+    max_latency_ms
+        Of one vacancy or series: the slowest of a hundred calls may take so long, in milliseconds.
+    tolerance
+        By how much its answers to the golden rows, which were logged with it, may differ from those of the training:
+        relative to the number, and absolute below 1.
+    """
+
+    max_latency_ms: float = Field(default=1_000, gt=0, allow_inf_nan=False)
+    tolerance: float = Field(default=1e-6, ge=0, allow_inf_nan=False)
+
+
 class BasePipeline(Section):
     """Name, schedule and tags; the kinds add their input, contract and model."""
 
@@ -145,6 +161,7 @@ class BasePipeline(Section):
     alerts: AlertPolicy = AlertPolicy()
     drift: DriftPolicy = DriftPolicy()
     monitor: MonitorPolicy = MonitorPolicy()
+    serving: ServingPolicy = ServingPolicy()
     predictions_by: str | None = None
     predict_schedule: str | None = Field(default=None, pattern=CRON)
 

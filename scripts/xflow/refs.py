@@ -27,7 +27,7 @@ class RunKey(Ref):
     """
 
     pipeline: str
-    kind: Literal["train", "predict", "collect", "monitor", "rollback", "reproduce"]
+    kind: Literal["train", "predict", "collect", "monitor", "rollback", "reproduce", "deploy"]
     run_id: str
 
     @property

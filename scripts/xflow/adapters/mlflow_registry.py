@@ -1,6 +1,7 @@
 """Experiments, models and aliases in MLflow."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -73,6 +74,12 @@ class MlflowRegistry(MlflowRuns):
             loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
             wrapped: ForecastModel | CohortsModel = loaded.unwrap_python_model()
             return wrapped.model
+
+    def download(self, version: ModelVersionRef, target: Path) -> Path:
+        """Download a version's model, as MLflow keeps it, into an empty folder; return where it lies there."""
+        with mapped(self._uri):
+            uri = f"models:/{version.name}/{version.version}"
+            return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(target), tracking_uri=self._uri))
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
         """Let a version serve in this environment, and keep the one that did as the previous one."""

@@ -11,6 +11,7 @@ from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import RestException
 
 import xflow
+from xflow.adapters.golden import FOLDER, golden_rows
 from xflow.adapters.mlflow_model import wrap
 from xflow.adapters.mlflow_server import mapped, sign_in
 from xflow.environments import PRODUCTION, Environment
@@ -202,10 +203,12 @@ class MlflowRuns:
 
     def _log_pyfunc(self, run_id: str, model: "AnyModel", example: "pd.DataFrame") -> str:
         wrapped = wrap(model)
-        with mlflow.start_run(run_id=run_id):
+        with mlflow.start_run(run_id=run_id), tempfile.TemporaryDirectory(prefix="xflow-") as target:
+            golden_rows(wrapped, example).write(Path(target) / FOLDER)
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=wrapped,
+                artifacts={FOLDER: str(Path(target) / FOLDER)},
                 signature=wrapped.signature(),
                 input_example=example,
                 code_paths=[str(Path(xflow.__file__).parent)],
