@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Addresses and credentials of the five services.
+    """Addresses and credentials of the services.
 
     Attributes hold the values of the environment variables named in `ENVIRONMENT` and `OPTIONAL`.
     Secrets do not show in `repr`.
@@ -32,6 +32,8 @@ class Settings:
     hh_token: str = field(default="", repr=False)
     environment: str = PRODUCTION.name
     alerts: str = field(default="", repr=False)
+    serving_url: str = ""
+    serving_key: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -70,7 +72,13 @@ ENVIRONMENT = {
     "mlflow_username": "MLFLOW_TRACKING_USERNAME",
     "mlflow_password": "MLFLOW_TRACKING_PASSWORD",
 }
-OPTIONAL = {"hh_token": "XFLOW_HH_TOKEN", "environment": ENVIRONMENT_VARIABLE, "alerts": "XFLOW_ALERTS"}
+OPTIONAL = {
+    "hh_token": "XFLOW_HH_TOKEN",
+    "environment": ENVIRONMENT_VARIABLE,
+    "alerts": "XFLOW_ALERTS",
+    "serving_url": "XFLOW_SERVING_URL",
+    "serving_key": "XFLOW_SERVING_KEY",
+}
 
 
 @dataclass(frozen=True, slots=True)
