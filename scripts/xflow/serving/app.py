@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from xflow.serving import health, key_routes, metrics
+from xflow.serving import board, health, key_routes, metrics, models
+from xflow.serving.board_headers import BoardHeaders
 from xflow.serving.middleware import RequestScope
 from xflow.serving.problems import install
 from xflow.serving.service import Service
@@ -31,12 +32,13 @@ def create_app(
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.predictors = service, {}
     install(app)
     for module in ROUTERS:
         app.include_router(module.router)
+    app.add_middleware(BoardHeaders, airflow_page=service.settings.airflow_page)
     app.add_middleware(RequestScope, most_bytes=service.settings.most_bytes, observe=service.metrics.observe)
     return app
 
 
-ROUTERS: tuple[Any, ...] = (health, metrics, key_routes)
+ROUTERS: tuple[Any, ...] = (board, health, metrics, models, key_routes)

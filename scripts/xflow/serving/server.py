@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from xflow.pipeline import load_all
 from xflow.serving.app import create_app
+from xflow.serving.board_view import Board
 from xflow.serving.deployments import Deployments
 from xflow.serving.keys import Keys
 from xflow.serving.metrics import Metrics
@@ -47,6 +48,7 @@ def made_service(settings: ServingSettings) -> Service:
         keys=Keys(settings.home / "keys.json", settings.key_sha256),
         log=predictions,
         metrics=metrics,
+        board=Board.of(settings, pipelines, models),
     )
 
 

@@ -12,6 +12,7 @@ from xflow.settings import ServingSettings
 
 if TYPE_CHECKING:
     from xflow.ports import FeatureStore
+    from xflow.serving.board_view import Board
     from xflow.serving.deployments import Deployments
     from xflow.serving.keys import Keys
     from xflow.serving.metrics import Metrics
@@ -30,6 +31,7 @@ class Service:
     keys: "Keys"
     log: "PredictionLog"
     metrics: "Metrics"
+    board: "Board"
 
     def start(self) -> None:
         """Load the models and begin to write the log, both in the background."""
@@ -39,6 +41,7 @@ class Service:
     def stop(self) -> None:
         """Write out what the log still holds; requests have ended by now."""
         self.deployments.stop()
+        self.board.answers.close()
         self.log.stop()
 
     def pipeline(self, name: str) -> AnyPipeline:
@@ -56,7 +59,7 @@ class Service:
         return found
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:  # one that is not would cost a thread a request
     service: Service = request.app.state.service
     return service
 
