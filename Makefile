@@ -8,7 +8,8 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies bench-drift fmt
+.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies bench-drift \
+	bench-serving fmt
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +48,9 @@ bench-vacancies: setup ## Salary and demand cohorts on dumps of hh.ru (in XFLOW_
 
 bench-drift: setup ## False alarms of the drift gate on real history, and the faults that it finds
 	OMP_NUM_THREADS=1 $(PYTHON) -W ignore research/bench_drift.py
+
+bench-serving: setup ## Load on the running service, beside the bare model, and while versions are swapped
+	OMP_NUM_THREADS=1 $(PYTHON) research/bench_serving.py
 
 fmt: ## Format and apply safe fixes
 	$(RUN)ruff format .
