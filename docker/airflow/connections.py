@@ -14,6 +14,16 @@ from xflow.airflow_rest import AirflowRest, RestError
 ALERTS = "xflow_alerts"
 FROM_ENV = "XFLOW_ALERTS of .env"
 """Description of the connection, by which it is known as ours."""
+ABOUT = {
+    "xflow_s3": "Bucket of inputs, predictions, drift reports and models",
+    "xflow_greenplum": "Mart: checked inputs, predictions, realised figures and the ledger of runs",
+    "xflow_tarantool": "Feature store: what a run trains on or predicts from",
+    "xflow_mlflow": "Runs, pictures and registered models; page (extra) is where a browser finds it",
+    "xflow_serving": "Prediction service: the deploy DAGs bring champions into it",
+    "xflow_hh": "Token of hh.ru's API (XFLOW_HH_TOKEN of .env); the collect DAG asks with it",
+    ALERTS: FROM_ENV,
+}
+"""Description of each connection, as Airflow's page shows it."""
 
 
 def pools() -> list[dict[str, object]]:
@@ -52,7 +62,7 @@ def connections() -> list[dict[str, object]]:
     serving |= {"schema": urlsplit(os.environ["XFLOW_SERVING_URL"]).scheme, "password": os.environ["XFLOW_SERVING_KEY"]}
     token = os.environ.get("XFLOW_HH_TOKEN")
     hh = [{"connection_id": "xflow_hh", "conn_type": "generic", "password": token}] if token else []
-    return [
+    made: list[dict[str, object]] = [
         s3,
         from_uri("xflow_greenplum", "postgres", os.environ["XFLOW_GREENPLUM_DSN"]),
         from_uri("xflow_tarantool", "generic", os.environ["XFLOW_TARANTOOL_URI"]),
@@ -61,12 +71,13 @@ def connections() -> list[dict[str, object]]:
         *hh,
         *alerts(),
     ]
+    return [each | {"description": ABOUT[str(each["connection_id"])]} for each in made]
 
 
 def alerts() -> list[dict[str, object]]:
     """Return the body of the connection that holds the addresses of alerts, where XFLOW_ALERTS is set."""
     addresses = os.environ.get("XFLOW_ALERTS")
-    body = {"connection_id": ALERTS, "conn_type": "apprise", "password": addresses, "description": FROM_ENV}
+    body = {"connection_id": ALERTS, "conn_type": "apprise", "password": addresses}
     return [body] if addresses else []
 
 

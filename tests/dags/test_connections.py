@@ -105,6 +105,7 @@ def test_the_addresses_of_alerts_are_a_password_and_where_pages_are_is_told(
         "description": script.FROM_ENV,
     }
     assert json.loads(made["xflow_mlflow"]["extra"]) == {"page": "https://mlflow.example"}
+    assert all(body["description"] for body in made.values())
 
 
 @pytest.mark.parametrize(("found", "calls"), [("ours", 2), ("a person's", 1), (None, 1)])
