@@ -1,0 +1,65 @@
+// A series and its forecast as one chart: what was, what is expected, and how sure that is.
+
+import { axis, colour } from "./charts.js";
+import { compact, known } from "./format.js";
+import { t } from "./i18n.js";
+
+// Put history and forecasts on one axis of times; bands are drawn from the widest to the narrowest.
+export function fan({ history, points, earlier = [], label, tick = compact, write }) {
+  const times = [...new Set([...history, ...points, ...earlier.flat()].map(({ at }) => at))].sort();
+  const place = new Map(times.map((at, index) => [at, index]));
+  const row = (found, value) => {
+    const made = Array(times.length).fill(null);
+    for (const each of found) made[place.get(each.at)] = value(each);
+    return made;
+  };
+  const levels = Object.keys(points[0]?.intervals ?? {}).sort((a, b) => b - a);
+  const joined = row(points, (each) => each.forecast);
+  const last = history.findLast(({ value }) => known(value));
+  if (last && points.length) joined[place.get(last.at)] ??= last.value;
+  const plain = { pointRadius: 0, pointHoverRadius: 0, borderWidth: 0 };
+  const bands = levels.flatMap((level, at) => [
+    { ...plain, label: `low ${level}`, band: true, data: row(points, ({ intervals }) => intervals[level]?.[0]) },
+    { ...plain, label: `high ${level}`, band: true, data: row(points, ({ intervals }) => intervals[level]?.[1]), fill: "-1", backgroundColor: colour(at ? "band-80" : levels.length > 1 ? "band-95" : "band-80") },
+  ]);
+  const lines = [
+    { label: t("actual"), data: row(history, ({ value }) => value), borderColor: colour("ink"), borderWidth: 1.8, pointRadius: 0, pointHoverRadius: 4 },
+    { label: t("forecast"), data: joined, borderColor: colour("series"), borderWidth: 2.6, pointRadius: 0, pointHoverRadius: 5, forecast: true },
+    ...earlier.map((each) => ({ label: t("earlier_forecast"), data: row(each, ({ forecast }) => forecast), borderColor: colour("other"), borderDash: [2, 4], borderWidth: 2, pointRadius: 0 })),
+  ];
+  const known_at = new Map(points.map((each) => [each.at, each]));
+  return {
+    type: "line",
+    data: { labels: times, datasets: [...bands, ...lines] },
+    options: {
+      interaction: { mode: "index", intersect: false },
+      spanGaps: false,
+      scales: {
+        x: axis({ grid: { display: false }, ticks: { callback: (index) => label(times[index]), maxTicksLimit: 8 } }),
+        y: axis({ ticks: { callback: (value) => tick(value) } }),
+      },
+      plugins: {
+        tooltip: {
+          filter: ({ dataset, dataIndex }) => !dataset.band && !(dataset.forecast && !known_at.has(times[dataIndex])),
+          callbacks: {
+            title: ([first]) => (first ? label(first.label) : ""),
+            label: ({ dataset, parsed }) => `${dataset.label}: ${write(parsed.y)}`,
+            afterBody: ([first]) => intervals(known_at.get(first?.label), write),
+          },
+        },
+      },
+    },
+  };
+}
+
+const intervals = (point, write) =>
+  Object.entries(point?.intervals ?? {}).map(([level, [low, high]]) => `${level} %: ${write(low)} – ${write(high)}`);
+
+// The keys of its legend.
+export const fanKeys = (points, earlier = []) =>
+  [
+    ["line", "ink", t("actual")],
+    points.length && ["line", "series", t("forecast")],
+    ...Object.keys(points[0]?.intervals ?? {}).map((level) => ["bar", level === "95" ? "band-95" : "band-80", t("interval", { level })]),
+    earlier.length && ["dots", "other", t("earlier_forecast")],
+  ].filter(Boolean);

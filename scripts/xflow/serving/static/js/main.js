@@ -1,0 +1,77 @@
+// The page from start to end: a session, the sections, and a look at the newest figures every minute.
+
+import { ask } from "./api.js";
+import { followTheme } from "./charts.js";
+import { byId, fill, h } from "./dom.js";
+import { time } from "./format.js";
+import { language, t } from "./i18n.js";
+import { badge, linked } from "./section.js";
+import { Accuracy } from "./sections/accuracy.js";
+import { Decisions } from "./sections/decisions.js";
+import { Forecasts } from "./sections/forecasts.js";
+import { Market } from "./sections/market.js";
+import { Pipelines } from "./sections/pipelines.js";
+import { Served } from "./sections/served.js";
+import { arrive, showEntrance, showFrame, words } from "./shell.js";
+import { onChoice, state } from "./state.js";
+
+const EVERY = 60_000;
+const TITLES = ["pipelines", "forecasts", "accuracy", "market", "decisions", "served"].map((id) => ({ id, title: `nav_${id}` }));
+
+const app = byId("app");
+let page = null;
+
+function enter() {
+  document.documentElement.lang = language;
+  const places = showFrame(app, TITLES, { again: enter, left: () => leave() });
+  const sections = [new Pipelines(), new Forecasts(), new Accuracy(), new Market(), new Decisions(), new Served()];
+  fill(places.main, places.trouble, sections.map(({ root }) => root));
+  page = { places, sections, overview: null };
+  refresh().then(() => state.at && arrive());
+}
+
+function leave(note = "") {
+  page = null;
+  document.documentElement.lang = language;
+  showEntrance(app, enter, () => leave(note), note);
+}
+
+// Ask for everything that is shown; what cannot be had says so in its place, and the rest stays.
+async function refresh() {
+  const shown = page;
+  if (!shown) return;
+  try {
+    shown.overview = await ask("overview");
+    fill(shown.places.trouble);
+    frame(shown);
+  } catch (error) {
+    if (error.status === 401) return shown === page && leave();
+    fill(shown.places.trouble, h("p", { class: "error banner" }, words(error)));
+    shown.sections.forEach((each) => each.quiet());
+  }
+  await sections(shown);
+}
+
+async function sections(shown) {
+  if (!shown?.overview) return;
+  const ends = await Promise.allSettled(shown.sections.map((each) => each.refresh(shown.overview)));
+  if (ends.some(({ reason }) => reason?.status === 401) && shown === page) leave(t("session_ended"));
+}
+
+function frame({ places, overview: { environment, links, now, version } }) {
+  fill(places.environment, badge(environment === "prod" ? "accent" : "", environment));
+  fill(
+    places.links,
+    links.airflow && linked(links.airflow, "Airflow", { class: "wide" }),
+    links.mlflow && linked(links.mlflow, "MLflow", { class: "wide" }),
+  );
+  fill(places.foot, h("p", {}, `xFlow ${version} · ${t("as_of_now", { time: time(now) })} · `, links.api && linked(links.api, t("api"))));
+}
+
+followTheme();
+document.addEventListener("theme", () => page?.sections.forEach((each) => each.again()));
+onChoice(() => page && sections(page));
+setInterval(() => document.visibilityState === "visible" && refresh(), EVERY);
+
+document.documentElement.lang = language;
+ask("session").then(({ user }) => (user ? enter() : leave()), (error) => leave(error.status === 401 ? "" : words(error)));

@@ -1,0 +1,126 @@
+// The market of vacancies: how many are open, what they pay, and what the models expect of each.
+
+import { ask } from "../api.js";
+import { ChartFigure } from "../charts.js";
+import { cohortBars } from "../cohorts.js";
+import { fill, h } from "../dom.js";
+import { fan, fanKeys } from "../fan.js";
+import { compact, day, known, number, period, roubles, share, signed } from "../format.js";
+import { t } from "../i18n.js";
+import { Choice, Section, stats } from "../section.js";
+import { nothing } from "../shell.js";
+import { choose, state } from "../state.js";
+import { wordLists } from "../word_lists.js";
+
+export class Market extends Section {
+  constructor() {
+    super("market", "market", "market_about");
+    this.pipeline = new Choice("market-pipeline", t("pipeline"), (value) => choose({ market: value, role: "", area: "" }));
+    this.role = new Choice("role", t("role"), (value) => choose({ role: value }));
+    this.area = new Choice("area", t("area"), (value) => choose({ area: value }));
+    this.days = new Choice("days", t("span"), (value) => choose({ days: value }));
+    this.open = new ChartFigure("market-open");
+    this.salary = new ChartFigure("market-salary");
+    this.cohorts = { salary: new ChartFigure("cohorts-salary"), demand: new ChartFigure("cohorts-demand") };
+    this.figures = [this.open, this.salary, ...Object.values(this.cohorts)];
+    this.places = { now: h("div", {}), days: h("div", { class: "halves" }), groups: h("div", { class: "halves" }), cohorts: h("div", {}), words: h("div", {}) };
+    this.fields = h("div", { class: "fields" }, this.pipeline.root, this.role.root, this.area.root, this.days.root);
+  }
+
+  async load(overview) {
+    const able = overview.pipelines.filter(({ kind }) => kind === "vacancies");
+    this.pipeline.offer(able.map(({ name }) => [name, name]), state.market);
+    const name = this.pipeline.select.value;
+    if (!name) return this.when("page", "none", () => fill(this.body, nothing(t("no_vacancies"))));
+    const path = `pipelines/${encodeURIComponent(name)}`;
+    const chosen = { role: state.role, area: state.area };
+    const [filters, market, cohorts, words] = await Promise.all([
+      ask(`${path}/market/filters`),
+      ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }),
+      ask(`${path}/cohorts`, chosen),
+      ask(`${path}/words`, { count: 10 }),
+    ]);
+    this.offer(filters);
+    this.when("page", "some", () => fill(this.body, this.fields, Object.values(this.places)));
+    this.when("market", market, () => this.showMarket(market, name));
+    this.when("cohorts", [cohorts, state.by], () => cohortBars(this.places.cohorts, this.cohorts, cohorts, name));
+    this.when("words", words, () => wordLists(this.places.words, words, name));
+  }
+
+  offer({ roles, areas }) {
+    const all = (each) => [["", t("all")], ...each.map(({ id, name, open }) => [id, known(open) ? `${name} (${number(open, 6)})` : name])];
+    this.role.offer(all(roles), state.role);
+    this.area.offer(all(areas), state.area);
+    this.days.offer(["30", "90", "365"].map((n) => [n, t("days", { n })]), state.days ?? "90");
+  }
+
+  showMarket(market, name) {
+    if (!market.day) {
+      fill(this.places.now, nothing(t("no_market"), h("p", {}, t("no_market_todo"), " ", h("code", {}, `${name}_collect`))));
+      return fill(this.places.days), fill(this.places.groups);
+    }
+    const { open_now: open, stated_now: stated, salary_now: salary, open_change: change } = market;
+    fill(
+      this.places.now,
+      stats([
+        [t("open_now"), number(open, 6), known(change) ? t("change_week", { change: signed(change, 0) }) : t("on_day", { day: day(market.day) })],
+        [t("salary_now"), roubles(salary), t(market.salary_kind === "median" ? "salary_median" : "salary_mean")],
+        [t("stated_now"), open ? share(stated / open) : "–", t("stated_of", { stated: number(stated ?? 0, 6), open: number(open ?? 0, 6) })],
+      ]),
+    );
+    fill(this.places.days, h("div", { class: "card" }, this.open.root), h("div", { class: "card" }, this.salary.root));
+    this.open.show(daily(market, "open", number, t("open_title")));
+    this.salary.show(daily(market, "salary", roubles, t("salary_title")));
+    fill(
+      this.places.groups,
+      group(t("by_role_title"), market.by_role, "role"),
+      group(t("by_area_title"), market.by_area, "area"),
+    );
+  }
+}
+
+// A figure of the market by day, and its forecast where there is one.
+function daily({ days, forecast }, what, write, title) {
+  const history = days.map(({ day: at, [what]: value }) => ({ at, value }));
+  const points = forecast?.[what] ?? [];
+  const label = (at) => (at ? period(at) : "");
+  const text = (value) => write(Math.round(value), 6);
+  const ahead = points.at(-1);
+  return {
+    title,
+    keys: points.length ? fanKeys(points) : [],
+    caption: ahead
+      ? t("market_ahead", { day: label(ahead.at), value: text(ahead.forecast) })
+      : t(what === "salary" && forecast?.open?.length ? "choose_both" : "no_market_forecast"),
+    columns: [t("day"), title],
+    rows: [...points.map(({ at, forecast: value }) => [`${label(at)} (${t("forecast")})`, text(value)]).reverse(), ...history.toReversed().map(({ at, value }) => [label(at), known(value) ? text(value) : "–"])],
+    config: () => fan({ history, points, label, write: text, tick: compact }),
+  };
+}
+
+// Roles or areas of the newest day as bars that choose the filter when pressed.
+function group(title, rows, filter) {
+  const most = Math.max(1, ...rows.map(({ open }) => open));
+  const bar = ({ id, name, open, salary }) => {
+    const pressed = state[filter] === id;
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { id: `${filter}-${id}`, type: "button", class: "meter", "aria-pressed": String(pressed), onclick: () => choose({ [filter]: pressed ? "" : id }) },
+        h("span", { class: "name" }, name),
+        h("span", { class: "rod ours" }, h("span", { style: { width: `${(100 * open) / most}%` } })),
+        h("span", { class: "figure" }, number(open, 6)),
+        h("span", { class: "figure soft" }, roubles(salary)),
+      ),
+    );
+  };
+  return h(
+    "div",
+    { class: "card" },
+    h("h4", { class: "figure-title" }, title),
+    h("p", { class: "soft small" }, t("press_to_filter")),
+    h("ul", { class: "meters" }, rows.slice(0, 12).map(bar)),
+  );
+}

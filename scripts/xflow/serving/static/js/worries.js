@@ -1,0 +1,35 @@
+// What a person should look at first, worst first: pure, from the overview.
+
+import { named, t } from "./i18n.js";
+
+// A list of {tone, text}: failed last runs, drift, no champion, a champion that is not in service.
+export function worries(pipelines) {
+  const found = pipelines.flatMap((pipeline) => [...failed(pipeline), ...drifted(pipeline), ...unserved(pipeline)]);
+  return [...found.filter(({ tone }) => tone === "bad"), ...found.filter(({ tone }) => tone !== "bad")];
+}
+
+const failed = ({ name, runs }) =>
+  runs
+    .filter(({ state }) => state === "failed")
+    .map(({ kind, message }) => ({
+      tone: "bad",
+      text: t("worry_failed", { pipeline: name, kind: named("kind", kind), message: brief(message) }),
+    }));
+
+const drifted = ({ name, drift: { state } }) =>
+  state === "stop" || state === "warn"
+    ? [{ tone: state === "stop" ? "bad" : "warn", text: t(`worry_${state}`, { pipeline: name }) }]
+    : [];
+
+const unserved = ({ name, champions }) =>
+  champions
+    .filter(({ service, version }) => service && service.version !== version)
+    .map(({ model, version, service }) => ({
+      tone: "warn",
+      text: t("worry_behind", { model, version, served: service.version, pipeline: name }),
+    }));
+
+const brief = (message) => {
+  const text = message ?? "";
+  return text.length > 140 ? `${text.slice(0, 137)}...` : text;
+};
