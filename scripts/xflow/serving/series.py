@@ -1,0 +1,197 @@
+"""Forecasts of series: the champion of a forecasting pipeline over REST."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse
+
+from xflow.errors import ForecastNotFinite, ModelIncompatible
+from xflow.pipeline import Pipeline
+from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
+from xflow.serving.batching import Batcher
+from xflow.serving.problems import Problem, problem_responses
+from xflow.serving.schemas_series import SeriesAsked, SeriesForecasts
+from xflow.serving.series_source import LAST_YEAR, NewestFeatures, Source, sent
+from xflow.serving.served import ServedModel
+from xflow.serving.service import Service, Services
+from xflow.settings import ServingSettings
+from xflow.steps.kinds.series_forecast import forecast_after
+
+router = APIRouter(prefix="/v1/series", tags=["series"])
+
+SMALL_VALUES = 2_000
+MOST_WAITING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """The answer to one request: what the response says of each series, the version that made it, and how long."""
+
+    served: ServedModel
+    rows: list[dict[str, Any]]
+    seconds: float
+
+
+class Predictor:
+    """Answers requests for the forecasts of one pipeline."""
+
+    def __init__(self, service: Service, pipeline: str) -> None:
+        self._service, self._pipeline = service, pipeline
+        self.features = NewestFeatures(service.features)
+        self._lane = Batcher(self._call, rows_a_call=1, most_waiting=MOST_WAITING, name=pipeline)
+
+    async def forecasts(self, source: Source, horizon: int) -> Forecasts:
+        """Return the forecasts of series."""
+        return await self._lane.ask([(source, horizon)])
+
+    def _call(self, asked: Sequence[Sequence[tuple[Source, int]]]) -> list[Forecasts]:
+        (served,) = self._service.models.of(self._service.pipeline(self._pipeline)).values()
+        return [self._forecasts(served, *one) for each in asked for one in each]
+
+    def _forecasts(self, served: ServedModel, source: Source, horizon: int) -> Forecasts:
+        panel, version = source.panel, served.version
+        rows: list[dict[str, Any]] = [{}] * panel.n_series
+        began = time.perf_counter()
+        for lead in np.unique(source.lead):
+            same = np.flatnonzero(source.lead == lead)
+            for i, row in zip(same, _rows(served.model, panel.select(same), horizon, int(lead), source), strict=True):
+                rows[i] = row
+        seconds = time.perf_counter() - began
+        self._service.metrics.predicted(version.name, version.version, panel.n_series, seconds)
+        return Forecasts(served, rows, seconds)
+
+
+def _rows(model: Any, panel: Any, horizon: int, lead: int, source: Source) -> list[dict[str, Any]]:
+    """Return what the response says of each series of a panel."""
+    try:
+        times, made = forecast_after(model, panel, horizon, lead)
+    except ForecastNotFinite as error:
+        raise Problem(422, str(error), {source.field: "the model has no finite forecast for some"}) from error
+    except ModelIncompatible as error:
+        raise Problem(503, f"the model in service is not made for these series: {error}") from error
+    texts = np.datetime_as_string(times, unit="s").tolist()
+    names = [f"{level * 100:.0f}" for level in model.levels]
+    mean, bounds = made.mean.tolist(), [bound.tolist() for bound in made.bounds]
+    return [
+        {
+            "id": name,
+            "timestamps": texts[i],
+            "forecast": mean[i],
+            "intervals": {
+                level: {"lower": bounds[2 * k][i], "upper": bounds[2 * k + 1][i]} for k, level in enumerate(names)
+            },
+        }
+        for i, name in enumerate(panel.ids.tolist())
+    ]
+
+
+async def _predictor(
+    request: Request,
+    service: Services,
+    pipeline: Annotated[str, Path(max_length=40, description="A forecasting pipeline", examples=["tourism_monthly"])],
+) -> Predictor:
+    if not isinstance(service.pipeline(pipeline), Pipeline):
+        detail = f"{pipeline} predicts vacancies: POST /v1/vacancies/predict?pipeline={pipeline}"
+        raise Problem(422, detail, {"path.pipeline": "is no pipeline of series"})
+    known: dict[str, Any] = request.app.state.predictors
+    if pipeline not in known:
+        known[pipeline] = Predictor(service, pipeline)
+    found: Predictor = known[pipeline]
+    return found
+
+
+@router.post(
+    "/{pipeline}/forecast",
+    operation_id="forecastSeries",
+    summary="Forecasts of series with prediction intervals",
+    response_model=SeriesForecasts,
+    responses=problem_responses(400, 401, 403, 404, 413, 415, 422, 503),
+    dependencies=[JsonBody],
+)
+async def forecast(
+    ask: Ask, pipeline: str, asked: SeriesAsked, predictor: Annotated[Predictor, Depends(_predictor)]
+) -> JSONResponse:
+    """Return forecasts of series that the pipeline knows, by id, or of series that are sent, by the champion.
+
+    Series by id are those of the newest ready feature set of the pipeline's predictions, and their forecasts begin
+    where those of the pipeline do: the numbers are the same. Values sent may be one or more; their forecast begins
+    after the last one. A request has at most 1,000 series and 200,000 values, sent or forecast, unless the service is
+    set up otherwise.
+    """
+    config = ask.service.pipeline(pipeline)
+    assert isinstance(config, Pipeline)  # noqa: S101  (the predictor is of such a one)
+    _check(asked, ask.service.settings)
+    horizon = asked.horizon or config.model.horizon
+    if asked.series_ids is not None:
+        source = await asyncio.to_thread(predictor.features.source, config, asked.series_ids)
+    else:
+        source = sent(config, asked.series or [], horizon)
+    _check_horizon(source, horizon, ask.service.settings.most_values)
+    found = await predictor.forecasts(source, horizon)
+    if source.panel.n_series * horizon <= SMALL_VALUES:
+        return _answer(ask, asked, source, found)
+    return await asyncio.to_thread(_answer, ask, asked, source, found)
+
+
+def _check(asked: SeriesAsked, limits: ServingSettings) -> None:
+    """Check what the schema cannot say: one of two, each id once, and not too much."""
+    if (asked.series_ids is None) == (asked.series is None):
+        raise Problem(422, "give series_ids or series, one of the two", {"body": "series_ids or series"})
+    field = "series" if asked.series_ids is None else "series_ids"
+    ids = asked.series_ids or [each.id for each in asked.series or ()]
+    if len(ids) > limits.most_series:
+        detail = f"{len(ids)} series at once: send at most {limits.most_series}"
+        raise Problem(422, detail, {f"body.{field}": f"at most {limits.most_series}"})
+    seen: dict[str, int] = {}
+    twice = {f"body.{field}.{i}": "comes twice" for i, name in enumerate(ids) if seen.setdefault(name, i) != i}
+    if twice:
+        raise Problem(422, f"{len(twice)} ids come twice: name each series once", dict(list(twice.items())[:20]))
+    values = sum(len(each.values) for each in asked.series or ())
+    if values > limits.most_values:
+        detail = f"{values} values at once: send at most {limits.most_values}"
+        raise Problem(422, detail, {"body.series": f"at most {limits.most_values} values"})
+
+
+def _check_horizon(source: Source, horizon: int, most_values: int) -> None:
+    """Check that the forecast is not too large, ends in time, and knows its exogenous columns as far ahead."""
+    panel, steps = source.panel, source.lead + horizon
+    if steps.sum() > most_values:
+        detail = f"{steps.sum()} steps to forecast, with those up to as_of: at most {most_values} a request"
+        raise Problem(422, detail, {"body.horizon": f"{len(steps)} series times {steps.max()} steps are too many"})
+    if (panel.ends + steps * panel.step).max() > pd.Period(f"{LAST_YEAR}-12-31", freq=panel.freq).ordinal:
+        raise Problem(422, f"the forecast goes beyond {LAST_YEAR}", {"body.horizon": "ends too late"})
+    if panel.exog_names:
+        short = np.flatnonzero(np.diff(panel.exog_offsets) - panel.lengths < steps)
+        if len(short):
+            named = ", ".join(panel.ids[short[:5]])
+            detail = f"{len(short)} series, such as {named}, know {', '.join(panel.exog_names)} fewer steps ahead"
+            raise Problem(422, detail, {"body.horizon": "is further ahead than the exogenous columns are known"})
+
+
+def _answer(ask: Asking, asked: SeriesAsked, source: Source, found: Forecasts) -> JSONResponse:
+    """Return the answer to a request, once its rows are in the log."""
+    logged = []
+    for i, row in enumerate(found.rows):
+        if asked.series:
+            given = asked.series[i].model_dump_json(exclude={"id"})
+        else:
+            given = json.dumps({"feature_set": source.feature_set, "as_of": source.as_of})
+        logged.append(ask.logged(found.served, i, row["id"], given, json.dumps(row), found.seconds))
+    ask.service.log.put(logged)
+    return JSONResponse(
+        {
+            "request_id": ask.request_id,
+            "pipeline": found.served.pipeline.name,
+            "model": ModelVersion.of(found.served),
+            "feature_set": source.feature_set,
+            "as_of": source.as_of,
+            "forecasts": found.rows,
+        }
+    )

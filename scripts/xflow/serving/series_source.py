@@ -1,0 +1,142 @@
+"""The series that forecasts are asked for: read from the newest feature set, or sent with the request."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from xflow.domain.panel import Panel
+from xflow.errors import FeatureSetMissing
+from xflow.pipeline import Pipeline
+from xflow.ports import FeatureStore, SeriesBlock
+from xflow.refs import FeatureSetRef
+from xflow.serving.problems import Problem
+from xflow.serving.schemas_series import Series
+from xflow.steps.kinds.read_panel import panel_of
+from xflow.steps.kinds.series_forecast import leads
+
+FRESH_SECONDS = 3.0
+NAMED = 5
+FIRST_YEAR, LAST_YEAR = 1700, 2250
+"""Times are nanoseconds since 1970, which end soon after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Series to forecast.
+
+    Attributes
+    ----------
+    panel
+        One of them at least.
+    lead
+        Steps between each series' end and the origin of its forecast, shape (n,).
+    field
+        Where they stand in the request, for messages.
+    feature_set, as_of
+        Where they were read; None when they were sent.
+    """
+
+    panel: Panel
+    lead: npt.NDArray[np.int64]
+    field: str
+    feature_set: str | None = None
+    as_of: str | None = None
+
+
+class NewestFeatures:
+    """Reads series by id from the newest ready feature set of a pipeline's predictions.
+
+    Which set that is, is asked for again after `FRESH_SECONDS`.
+    """
+
+    def __init__(self, features: FeatureStore) -> None:
+        self._features = features
+        self._known: dict[str, tuple[float, FeatureSetRef, dict[str, str]]] = {}
+
+    def source(self, pipeline: Pipeline, ids: Sequence[str]) -> Source:
+        """Return series by id, in that order.
+
+        Raises
+        ------
+        Problem
+            404: some are not in the set. 503: there is no set.
+        """
+        try:
+            ref, facts = self._newest(pipeline.name)
+            found = self._features.pick(ref, ids)
+        except FeatureSetMissing:  # purged or replaced since it was the newest
+            self._known.pop(pipeline.name, None)
+            ref, facts = self._newest(pipeline.name)
+            found = self._features.pick(ref, ids)
+        unknown = {f"body.series_ids.{i}": "is in no series of it" for i, name in enumerate(ids) if name not in found}
+        if unknown:
+            named = ", ".join(name for name in ids if name not in found)[:200]
+            detail = f"{len(unknown)} of {len(ids)} series are not in feature set {ref.id}: {named}"
+            raise Problem(404, detail, dict(list(unknown.items())[:NAMED]))
+        panel = panel_of(facts, [found[name] for name in ids])
+        lead = leads(pipeline.model.origin, facts["as_of"], panel)
+        return Source(panel, lead, "body.series_ids", ref.id, facts["as_of"])
+
+    def _newest(self, pipeline: str) -> tuple[FeatureSetRef, dict[str, str]]:
+        now = time.monotonic()
+        known = self._known.get(pipeline)
+        if known is None or now - known[0] > FRESH_SECONDS:
+            found = self._features.newest(f"{pipeline}/predict")
+            if found is None:
+                raise Problem(503, f"{pipeline} has no ready features: run {pipeline}_predict, or send values")
+            known = self._known[pipeline] = (now, *found)
+        return known[1:]
+
+
+def sent(pipeline: Pipeline, series: Sequence[Series], horizon: int) -> Source:
+    """Return the series of a request.
+
+    Raises
+    ------
+    Problem
+        422: a start is off the grid of the pipeline's frequency, or exogenous values are missing.
+    """
+    frequency, names = pipeline.contract.frequency, pipeline.input.exogenous
+    faults: dict[str, str] = {}
+    blocks = []
+    for i, each in enumerate(series):
+        place = f"body.series.{i}"
+        start = _ordinal(each.start, frequency)
+        if start is None:
+            faults[f"{place}.start"] = f"is no start of a period of {frequency} from {FIRST_YEAR} to {LAST_YEAR}"
+        faults |= _exogenous_faults(f"{place}.exogenous", each, names, len(each.values) + horizon)
+        if not faults:
+            columns = [np.array(each.exogenous[name], dtype=np.float64) for name in names]
+            exogenous = np.column_stack(columns) if columns else np.zeros((0, 0))
+            blocks.append(SeriesBlock(each.id, start or 0, np.array(each.values, dtype=np.float64), exogenous, -1))
+    if faults:
+        raise Problem(422, f"{len(faults)} faults in the series", dict(list(faults.items())[:20]))
+    panel = panel_of({"frequency": frequency, "exogenous": ",".join(names)}, blocks)
+    return Source(panel, np.zeros(panel.n_series, dtype=np.int64), "body.series")
+
+
+def _ordinal(start: str, frequency: str) -> int | None:
+    """Return the ordinal of the period that starts at a time; None when none does."""
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        return None
+    period = pd.Period(moment, freq=frequency)
+    return int(period.ordinal) if period.start_time == pd.Timestamp(moment) else None
+
+
+def _exogenous_faults(place: str, series: Series, names: Sequence[str], needed: int) -> dict[str, str]:
+    if set(series.exogenous) != set(names):
+        return {place: f"the pipeline's columns are: {', '.join(names) or 'none'}"}
+    lengths = {name: len(series.exogenous[name]) for name in names}
+    short = {f"{place}.{name}": f"needs {needed}: one a value and a step" for name, n in lengths.items() if n < needed}
+    if not short and len(set(lengths.values())) > 1:
+        return {place: "its columns are of different lengths"}
+    return short

@@ -1,0 +1,163 @@
+"""Cohorts of vacancies: the champions of a vacancies pipeline over REST."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pandas as pd
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from xflow.domain.vacancies.features import text_frame
+from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
+from xflow.serving.batching import Batcher
+from xflow.serving.problems import Problem, problem_responses
+from xflow.serving.schemas import VacanciesAsked, VacanciesPredicted, Vacancy
+from xflow.serving.served import ServedModel
+from xflow.serving.service import Service, Services
+from xflow.vacancy_pipeline import CATEGORIES, TEXTS, VacancyPipeline
+
+router = APIRouter(prefix="/v1/vacancies", tags=["vacancies"])
+
+SMALL_ROWS, SMALL_CHARACTERS = 64, 100_000
+"""Requests up to this size are called together; larger ones wait for one another in a lane of their own."""
+MOST_WAITING = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Cohorts:
+    """The answer to one request: a row a vacancy, by target; all of a target by one version.
+
+    `seconds` is how long the call took that it was part of.
+    """
+
+    models: dict[str, ServedModel]
+    rows: list[dict[str, dict[str, Any]]]
+    seconds: float
+
+
+class Predictor:
+    """Answers requests for the cohorts of one pipeline."""
+
+    def __init__(self, service: Service, pipeline: str) -> None:
+        self._service, self._pipeline = service, pipeline
+        self._lanes = {
+            name: Batcher(self._call, rows_a_call=SMALL_ROWS, most_waiting=MOST_WAITING, name=f"{pipeline} {name}")
+            for name in ("small", "large")
+        }
+
+    async def cohorts(self, vacancies: Sequence[Vacancy]) -> Cohorts:
+        """Return the cohorts of vacancies."""
+        size = sum(len(text or "") for each in vacancies for text in (getattr(each, name) for name in TEXTS))
+        small = len(vacancies) <= SMALL_ROWS and size <= SMALL_CHARACTERS
+        return await self._lanes["small" if small else "large"].ask(vacancies)
+
+    def _call(self, asked: Sequence[Sequence[Vacancy]]) -> list[Cohorts]:
+        models = self._service.models.of(self._service.pipeline(self._pipeline))
+        vacancies = [each for one in asked for each in one]
+        began = time.perf_counter()
+        made = self._rows(models, vacancies)
+        seconds = time.perf_counter() - began
+        rows = iter(made)
+        return [Cohorts(models, [next(rows) for _ in one], seconds) for one in asked]
+
+    def _rows(self, models: dict[str, ServedModel], vacancies: list[Vacancy]) -> list[dict[str, dict[str, Any]]]:
+        raw = pd.DataFrame(
+            {name: [getattr(each, name) for each in vacancies] for name in (*TEXTS, *CATEGORIES)}, dtype=object
+        )
+        frames: dict[tuple[Sequence[str], Sequence[str]], pd.DataFrame] = {}
+        made: list[dict[str, dict[str, Any]]] = [{} for _ in vacancies]
+        for target, served in models.items():
+            model: Any = served.model
+            seen = (model.texts, model.categories)
+            if seen not in frames:
+                frames[seen] = text_frame(raw, *seen)
+            began = time.perf_counter()
+            shares = model.probabilities(frames[seen])
+            seconds = time.perf_counter() - began
+            self._service.metrics.predicted(served.version.name, served.version.version, len(vacancies), seconds)
+            for row, best, values in zip(made, shares.argmax(axis=1).tolist(), shares.tolist(), strict=True):
+                row[target] = {
+                    "cohort": model.cohorts[best],
+                    "probability": values[best],
+                    "probabilities": dict(zip(model.cohorts, values, strict=True)),
+                }
+        return made
+
+
+async def _predictor(
+    request: Request,
+    service: Services,
+    pipeline: Annotated[str, Query(max_length=40, description="A pipeline of vacancies")] = "vacancies",
+) -> Predictor:
+    found = service.pipelines.get(pipeline)
+    if found is None:
+        raise Problem(404, f"there is no pipeline {pipeline}", {"query.pipeline": "unknown"})
+    if not isinstance(found, VacancyPipeline):
+        detail = f"{pipeline} forecasts series: POST /v1/series/{pipeline}/forecast"
+        raise Problem(422, detail, {"query.pipeline": "is no pipeline of vacancies"})
+    known: dict[str, Predictor] = request.app.state.predictors
+    if pipeline not in known:
+        known[pipeline] = Predictor(service, pipeline)
+    return known[pipeline]
+
+
+@router.post(
+    "/predict",
+    operation_id="predictVacancies",
+    summary="Salary and demand cohorts of vacancies",
+    response_model=VacanciesPredicted,
+    responses=problem_responses(400, 401, 403, 404, 413, 415, 422, 503),
+    dependencies=[JsonBody],
+)
+async def predict(
+    ask: Ask, asked: VacanciesAsked, predictor: Annotated[Predictor, Depends(_predictor)]
+) -> JSONResponse:
+    """Return the cohorts of vacancies with the probability of each, by the champions of a pipeline.
+
+    The numbers are those that the pipeline's own predictions would have. At most 1,000 vacancies a request, unless the
+    service is set up otherwise; texts have at most 20,000 characters.
+    """
+    vacancies = asked.vacancies
+    _check(vacancies, ask.service.settings.most_rows)
+    found = await predictor.cohorts(vacancies)
+    if len(vacancies) <= SMALL_ROWS:
+        return _answer(ask, vacancies, found)
+    return await asyncio.to_thread(_answer, ask, vacancies, found)
+
+
+def _check(vacancies: list[Vacancy], most: int) -> None:
+    if len(vacancies) > most:
+        detail = f"{len(vacancies)} vacancies at once: send at most {most}"
+        raise Problem(422, detail, {"body.vacancies": f"at most {most}"})
+    seen: dict[str, int] = {}
+    twice = {
+        f"body.vacancies.{i}.id": f"is that of body.vacancies.{seen[each.id]}, too"
+        for i, each in enumerate(vacancies)
+        if seen.setdefault(each.id, i) != i
+    }
+    if twice:
+        shown = dict(list(twice.items())[:20])
+        raise Problem(422, f"{len(twice)} ids come twice: answers are told apart by them", shown)
+
+
+def _answer(ask: Asking, vacancies: Sequence[Vacancy], found: Cohorts) -> JSONResponse:
+    """Return the answer to a request, once its rows are in the log."""
+    logged = []
+    for i, (vacancy, row) in enumerate(zip(vacancies, found.rows, strict=True)):
+        given = vacancy.model_dump_json(exclude_none=True)
+        for target, cohort in row.items():
+            made = json.dumps(cohort, ensure_ascii=False)
+            logged.append(ask.logged(found.models[target], i, vacancy.id, given, made, found.seconds))
+    ask.service.log.put(logged)
+    return JSONResponse(
+        {
+            "request_id": ask.request_id,
+            "pipeline": next(iter(found.models.values())).pipeline.name,
+            "models": {target: ModelVersion.of(served) for target, served in found.models.items()},
+            "predictions": [{"id": each.id, **row} for each, row in zip(vacancies, found.rows, strict=True)],
+        }
+    )
