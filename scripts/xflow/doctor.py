@@ -16,7 +16,7 @@ from xflow.code_version import git_commit
 from xflow.doctor_broker import examine_broker
 from xflow.doctor_probe import DEADLINE_SECONDS, Probe, address_of, passwords_in, side_by_side
 from xflow.doctor_stores import examine_greenplum, examine_s3, examine_tarantool
-from xflow.doctor_web import examine_airflow, examine_mlflow
+from xflow.doctor_web import examine_airflow, examine_mlflow, examine_serving
 from xflow.errors import ConfigInvalid
 from xflow.settings import AirflowSettings, Settings
 
@@ -65,6 +65,8 @@ def probes(settings: Settings | None, airflow: AirflowSettings) -> list[Probe]:
             Probe("Tarantool", address_of(settings.tarantool_uri), partial(examine_tarantool, settings)),
             Probe("MLflow", address_of(settings.mlflow_uri), partial(examine_mlflow, settings)),
         ]
+        if settings.serving_url:
+            made.append(Probe("Serving", address_of(settings.serving_url), partial(examine_serving, settings)))
     if airflow.url:
         made.append(Probe("Airflow", address_of(airflow.url), partial(examine_airflow, airflow)))
     if airflow.broker_url:
@@ -76,8 +78,9 @@ def secrets(settings: Settings | None, airflow: AirflowSettings) -> list[str]:
     """Return every text of the settings that nobody may see."""
     found = {airflow.password} | passwords_in(airflow.url) | passwords_in(airflow.broker_url)
     if settings is not None:
-        found |= {settings.s3_secret_key, settings.mlflow_password, settings.hh_token}
-        for url in (settings.s3_endpoint, settings.greenplum_dsn, settings.tarantool_uri, settings.mlflow_uri):
+        found |= {settings.s3_secret_key, settings.mlflow_password, settings.hh_token, settings.serving_key}
+        addresses = (settings.s3_endpoint, settings.greenplum_dsn, settings.tarantool_uri, settings.mlflow_uri)
+        for url in (*addresses, settings.serving_url):
             found |= passwords_in(url)
     return sorted(found - {""})
 

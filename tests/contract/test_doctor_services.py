@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from xflow import doctor
 from xflow.doctor_broker import examine_broker
 from xflow.doctor_probe import Service, State, passwords_in, side_by_side
 from xflow.errors import AccessDenied
-from xflow.settings import AIRFLOW, ENVIRONMENT, AirflowSettings, Settings
+from xflow.settings import AIRFLOW, ENVIRONMENT, OPTIONAL, AirflowSettings, Settings, read_env_file
 
 pytestmark = pytest.mark.services
 
@@ -46,6 +46,7 @@ def elsewhere(settings: Settings, port: int) -> Settings:
 
     return replace(
         settings,
+        serving_url=moved("http://127.0.0.1:1"),
         s3_endpoint=moved(settings.s3_endpoint),
         greenplum_dsn=moved(settings.greenplum_dsn),
         tarantool_uri=moved(settings.tarantool_uri),
@@ -67,12 +68,27 @@ def silent_port() -> Iterator[int]:
 @pytest.fixture
 def environment(stack: Settings, tmp_path: Path) -> dict[str, str]:
     """The variables of the stack alone, for a process."""
-    kept = {name: value for name, value in os.environ.items() if name not in {*ENVIRONMENT.values(), *AIRFLOW.values()}}
+    ours = {*ENVIRONMENT.values(), *OPTIONAL.values(), *AIRFLOW.values()}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         **kept,
         "XFLOW_ENV_FILE": str(tmp_path / "absent"),
         **{name: getattr(stack, attribute) for attribute, name in ENVIRONMENT.items()},
     }
+
+
+@pytest.fixture(scope="module")
+def stack(stack: Settings) -> Settings:
+    """The stores and MLflow alone."""
+    return replace(stack, serving_url="", serving_key="")
+
+
+@pytest.fixture(scope="module")
+def serving(stack: Settings, stack_home: Path, run_start_sh: Callable[..., None]) -> Settings:
+    """Where everything is, with a prediction service that runs."""
+    run_start_sh(stack_home, "up", "--services", "serving")
+    found = read_env_file(stack_home / "env")
+    return replace(stack, serving_url=found["XFLOW_SERVING_URL"], serving_key=found["XFLOW_SERVING_KEY"])
 
 
 def run_doctor(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -131,6 +147,19 @@ def test_a_wrong_password_is_refused_and_hides_no_other_service(stack: Settings,
     assert "hush" not in found[broken].reason
 
 
+def test_the_prediction_service_tells_what_answers_and_takes_the_key(serving: Settings) -> None:
+    found = examined(serving)["Serving"]
+    assert found.details["key"] == "accepted"
+    assert found.state is State.OK or "version" in found.reason or "waits for" in found.reason
+    assert examined(replace(serving, serving_key=""))["Serving"].details["key"].startswith("not tried")
+
+
+def test_a_wrong_key_of_the_prediction_service_is_refused_and_hidden(serving: Settings) -> None:
+    found = examined(replace(serving, serving_key="hush-hush"))["Serving"]
+    assert (found.state, "Check XFLOW_SERVING_KEY" in found.reason) == (State.REFUSED, True)
+    assert "hush-hush" not in found.reason
+
+
 def test_a_refused_password_ends_in_exit_code_1(environment: dict[str, str]) -> None:
     done = run_doctor({**environment, "MLFLOW_TRACKING_PASSWORD": "hush-hush"}, "--json")
     found = json.loads(done.stdout)
@@ -142,7 +171,7 @@ def test_a_refused_password_ends_in_exit_code_1(environment: dict[str, str]) -> 
 
 def test_closed_ports_are_unreachable(stack: Settings, closed_port: int) -> None:
     found = examined(elsewhere(stack, closed_port), at(closed_port))
-    assert states(found) == dict.fromkeys([*STORES, "Airflow", "Celery broker"], State.UNREACHABLE)
+    assert states(found) == dict.fromkeys([*STORES, "Serving", "Airflow", "Celery broker"], State.UNREACHABLE)
     for each in found.values():
         assert "./start.sh status" in each.reason
         assert str(closed_port) in each.address
@@ -150,7 +179,7 @@ def test_closed_ports_are_unreachable(stack: Settings, closed_port: int) -> None
 
 def test_a_port_that_never_answers_is_unreachable_in_time(stack: Settings, silent_port: int) -> None:
     found = examined(elsewhere(stack, silent_port), at(silent_port))  # that it returns is the point
-    assert states(found) == dict.fromkeys([*STORES, "Airflow", "Celery broker"], State.UNREACHABLE)
+    assert states(found) == dict.fromkeys([*STORES, "Serving", "Airflow", "Celery broker"], State.UNREACHABLE)
     assert all(each.reason for each in found.values())
 
 

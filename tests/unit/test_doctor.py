@@ -15,7 +15,7 @@ from xflow import cli, doctor
 from xflow.doctor_broker import examine_broker, unserved
 from xflow.doctor_probe import Probe, Seen, State, address_of, passwords_in, redacted, side_by_side
 from xflow.doctor_stores import database_version
-from xflow.doctor_web import examine_airflow, heartbeats
+from xflow.doctor_web import examine_airflow, heartbeats, refusals, waits
 from xflow.errors import AccessDenied, ConfigInvalid, ServiceUnavailable
 from xflow.settings import AIRFLOW, ENVIRONMENT, AirflowSettings
 
@@ -185,3 +185,25 @@ def test_no_reason_is_cut(no_settings):
     assert max(map(len, written.getvalue().splitlines())) <= 80
     assert "".join(reason.split()) in "".join(written.getvalue().split())
     assert "2 problems" in written.getvalue()
+
+
+def test_a_version_that_was_to_answer_and_does_not_is_named_with_the_reason():
+    def state(name: str, version: str, outcome: str, reason: str = "") -> dict:
+        return {"name": name, "last": {"version": version, "outcome": outcome, "reason": reason, "at": "..."}}
+
+    states = [
+        state("a", "7", "deployed"),
+        state("b", "8", "refused", "a golden row differs"),
+        state("c", "", "failed", "no answer"),
+        {"name": "d", "last": None},
+    ]
+    assert refusals(states) == [
+        "b version 8 refused: a golden row differs",
+        "c version of the champion failed: no answer",
+    ]
+
+
+def test_a_service_that_loads_its_models_says_what_it_waits_for():
+    assert waits({"waiting_for": []}) == []
+    (said,) = waits({"waiting_for": ["a", "b"]})
+    assert "waits for a, b" in said
