@@ -7,9 +7,15 @@ from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.staticfiles import StaticFiles
 
-from xflow.serving import board_runs
+from xflow.serving import board_market, board_series
+from xflow.serving.board_cohorts import added_up, cohorts
 from xflow.serving.board_overview import overview
+from xflow.serving.board_promotions import promotions
+from xflow.serving.board_realised import realised
+from xflow.serving.board_runs import runs
+from xflow.serving.board_served import served
 from xflow.serving.board_view import Board, utc
+from xflow.serving.board_words import words
 from xflow.serving.problems import Problem
 from xflow.serving.service import Services
 from xflow.serving.sessions import COOKIE, SECONDS
@@ -34,6 +40,7 @@ def _board(service: Services) -> Board:
 
 Boards = Annotated[Board, Depends(_board)]
 Session = Annotated[str, Cookie(alias=COOKIE)]
+Id = Annotated[str | None, Query(max_length=60)]
 Count = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -91,7 +98,7 @@ async def end_session(board: Boards, response: Response, session: Session = "") 
 @api.get("/overview")
 async def read_overview(board: Boards) -> Response:
     """Return every pipeline with its champions, last runs, drift and freshness."""
-    return _json(await board.answer(SOON, overview))
+    return await board.answer(SOON, overview)
 
 
 @api.get("/pipelines/{name}/runs")
@@ -99,15 +106,76 @@ async def read_runs(
     name: str, board: Boards, kind: Annotated[str | None, Query(max_length=40)] = None, limit: Count = 30
 ) -> Response:
     """Return a pipeline's last runs."""
-    return _json(await board.answer(SOON, board_runs.runs, name, kind, limit))
+    return await board.answer(SOON, runs, name, kind, limit)
+
+
+@api.get("/pipelines/{name}/realised")
+async def read_realised(name: str, board: Boards) -> Response:
+    """Return what a pipeline's predictions were worth."""
+    return await board.answer(LATER, realised, name)
+
+
+@api.get("/pipelines/{name}/promotions")
+async def read_promotions(name: str, board: Boards, limit: Count = 50) -> Response:
+    """Return the decisions about a pipeline's versions."""
+    return await board.answer(SOON, promotions, name, limit)
+
+
+@api.get("/pipelines/{name}/series")
+async def read_series(
+    name: str, board: Boards, search: Annotated[str, Query(max_length=200)] = "", limit: Count = 50
+) -> Response:
+    """Return the series of a forecasting pipeline whose names hold a text."""
+    return await board.answer(LATER, board_series.search, name, search, limit)
+
+
+@api.get("/pipelines/{name}/forecast")
+async def read_forecast(
+    name: str,
+    board: Boards,
+    series: Annotated[str, Query(min_length=1, max_length=1_000)],
+    periods: Annotated[int, Query(ge=12, le=2_000)] = 120,
+) -> Response:
+    """Return one series with its forecasts."""
+    return await board.answer(LATER, board_series.forecast, name, series, periods)
+
+
+@api.get("/pipelines/{name}/market/filters")
+async def read_filters(name: str, board: Boards) -> Response:
+    """Return the roles and areas of a market."""
+    return await board.answer(LATER, board_market.filters, name)
+
+
+@api.get("/pipelines/{name}/market")
+async def read_market(
+    name: str, board: Boards, role: Id = None, area: Id = None, days: Annotated[int, Query(ge=7, le=730)] = 90
+) -> Response:
+    """Return the market of a role and an area."""
+    return await board.answer(LATER, board_market.market, name, role or None, area or None, days)
+
+
+@api.get("/pipelines/{name}/cohorts")
+async def read_cohorts(name: str, board: Boards, role: Id = None, area: Id = None) -> Response:
+    """Return the predicted cohorts of a role and an area."""
+    found = await board.kept(LATER, lambda: added_up(board.view, name), "added up", name)
+    chosen = (role or None, area or None)
+    return await board.answer_of(LATER, lambda: cohorts(found, *chosen), "cohorts", name, *chosen)
+
+
+@api.get("/pipelines/{name}/words")
+async def read_words(name: str, board: Boards, count: Annotated[int, Query(ge=1, le=50)] = 12) -> Response:
+    """Return the words that speak for each cohort."""
+    return await board.answer(LATER, words, name, count)
+
+
+@api.get("/served")
+async def read_served(board: Boards, hours: Annotated[int, Query(ge=1, le=720)] = 48) -> Response:
+    """Return how much was predicted online."""
+    return await board.answer(SOON, served, hours)
 
 
 def _session(board: Board, session: str) -> dict[str, str | None]:
     return {"user": board.sessions.username, "expires_at": utc(board.sessions.expiry(session))}
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
 
 
 router.include_router(api)

@@ -5,15 +5,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-from pydantic_core import to_json
-
-Json = dict[str, object]
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    answer: asyncio.Future[bytes]
+    answer: asyncio.Future[Any]
     until: float
 
 
@@ -35,30 +32,27 @@ class Answers:
         self._most = most
         self._kept: dict[str, _Kept] = {}
 
-    async def get(self, name: str, seconds: float, make: Callable[[], Json]) -> bytes:
-        """Return an answer as JSON without NaN; it is made when there is none of that name, or it is old.
+    async def get[T](self, name: str, seconds: float, make: Callable[[], T]) -> T:
+        """Return an answer; it is made when there is none of that name, or it is old.
 
         Who asks while it is made waits for the same. What fails, fails for those alone who wait for it.
         """
         kept = self._kept.get(name)
         if kept is None or (kept.answer.done() and (_failed(kept.answer) or kept.until < time.monotonic())):
-            answer = asyncio.get_running_loop().run_in_executor(self._threads, _made, make)
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, make)
             answer.add_done_callback(_failed)  # marks an error as seen when nobody waits any more
             kept = _Kept(answer, time.monotonic() + seconds)
             self._kept.pop(name, None)
             self._kept[name] = kept
             if len(self._kept) > self._most:
                 del self._kept[next(iter(self._kept))]
-        return await asyncio.shield(kept.answer)  # one who leaves does not take it from the others
+        found: T = await asyncio.shield(kept.answer)  # one who leaves does not take it from the others
+        return found
 
     def close(self) -> None:
         """Begin no more answers; those that are being made end by themselves, within the limit of a statement."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _made(make: Callable[[], Json]) -> bytes:
-    return to_json(make(), inf_nan_mode="null")
-
-
-def _failed(answer: asyncio.Future[bytes]) -> bool:
+def _failed(answer: asyncio.Future[Any]) -> bool:
     return answer.cancelled() or answer.exception() is not None

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+from starlette.responses import Response
+
 from xflow.adapters.board_reader import BoardReader, Reading, Row
 from xflow.adapters.drift_pages import DriftPages
 from xflow.pipeline import AnyPipeline, Pipeline
@@ -107,11 +110,19 @@ class Board:
         key_file = settings.home / "board.key"
         return cls(view, Sessions(settings.board_username, settings.board_password_sha256, key_file))
 
-    async def answer(self, seconds: float, make: "Callable[..., Json]", *asked: object) -> bytes:
+    async def answer(self, seconds: float, make: "Callable[..., Json]", *asked: object) -> Response:
         """Return what a function makes of the view and what was asked, as JSON; it is kept for some seconds."""
-        name = f"{make.__module__}.{make.__name__} {asked!r}"
-        name = name if len(name) < 200 else hashlib.sha256(name.encode()).hexdigest()
-        return await self.answers.get(name, seconds, lambda: make(self.view, *asked))
+        return await self.answer_of(seconds, lambda: make(self.view, *asked), make.__name__, *asked)
+
+    async def answer_of(self, seconds: float, make: "Callable[[], Json]", *named: object) -> Response:
+        """Return what a function makes, as JSON; see `kept`."""
+        body = await self.kept(seconds, lambda: to_json(make(), inf_nan_mode="null"), "json", *named)
+        return Response(body, media_type="application/json")
+
+    async def kept[T](self, seconds: float, make: "Callable[[], T]", *named: object) -> T:
+        """Return what a function made for such a name some seconds ago at most; many who ask have it made once."""
+        # The names come with requests and may be long.
+        return await self.answers.get(hashlib.sha256(repr(named).encode()).hexdigest(), seconds, make)
 
 
 def predicts(reading: Reading, pipeline: str, limit: int) -> list[Row]:
