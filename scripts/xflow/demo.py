@@ -1,7 +1,7 @@
-"""The demo: both samples, taken in, trained on and predicted through Airflow's REST API, as by the web UI.
+"""The demo: both samples, taken in, trained on, predicted and deployed through Airflow's REST API, as by the web UI.
 
 ``./start.sh demo`` runs it after the stack is up, with the variables of ``.env`` in the environment. In a container
-AIRFLOW_PAGE and MLFLOW_PAGE are the addresses that a browser outside uses.
+AIRFLOW_PAGE, MLFLOW_PAGE and XFLOW_SERVING_PAGE are the addresses that a browser outside uses.
 """
 
 import os
@@ -19,11 +19,14 @@ from rich.text import Text
 
 from xflow.airflow_rest import AirflowRest, RestError
 from xflow.demo_results import results
+from xflow.demo_serving import answering, ask, champions_answer, deployments
+from xflow.errors import XflowError
 from xflow.settings import Settings
 
 SERIES, VACANCIES = "tourism_monthly", "vacancies"
 PARSE_SECONDS = 120
 RUN_SECONDS = 1800
+DEPLOY_SECONDS = 300
 POLL_SECONDS = 1.0
 LOG_LINES = 25
 MARKS = {"success": "[green]✓[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]", "running": "[cyan]▶[/]"}
@@ -36,10 +39,11 @@ Task = dict[str, Any]
 
 
 def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
-    """Upload the samples, train, predict, and print what came out and how long each part took."""
+    """Upload the samples, train, predict, deploy, and print what came out and how long each part took."""
     user, password = os.environ["AIRFLOW_USERNAME"], os.environ["AIRFLOW_PASSWORD"]
     rest = AirflowRest(os.environ["AIRFLOW_URL"], user, password, page=os.environ.get("AIRFLOW_PAGE", ""))
     run_id = f"demo__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    settings = Settings.from_env()
     seconds = {"install": float(install_seconds), "start": float(start_seconds)}
     try:
         for pipeline in (SERIES, VACANCIES):
@@ -48,15 +52,17 @@ def main(install_seconds: int = 0, start_seconds: int = 0) -> None:
                 # The sample is taken in, and nothing is asked of hh.ru.
                 seconds[f"{pipeline} collect"] = timed(run_dag, rest, f"{pipeline}_collect", run_id, {"fetch": False})
                 rest.call("PATCH", f"/dags/{pipeline}_collect", {"is_paused": True})
+            began = datetime.now(UTC)
+            switch_on(rest, f"{pipeline}_deploy")
             for kind in ("train", "predict"):
                 seconds[f"{pipeline} {kind}"] = timed(run_dag, rest, f"{pipeline}_{kind}", run_id)
-    except (RestError, OSError) as error:
+            seconds[f"{pipeline} deploy"] = timed(follow_deployment, rest, settings, pipeline, began)
+    except (RestError, OSError, XflowError) as error:
         stop(f"{error}. ./start.sh status says what runs.")
-    settings = Settings.from_env()
     for pipeline in (SERIES, VACANCIES):
-        console.print(
-            results(settings, rest.page, os.environ.get("MLFLOW_PAGE") or settings.mlflow_uri, pipeline, run_id)
-        )
+        mlflow = os.environ.get("MLFLOW_PAGE") or settings.mlflow_uri
+        console.print(results(settings, rest.page, mlflow, pipeline, run_id, answering(settings, pipeline)))
+    ask(settings, console)
     took = ", ".join(f"{part} {duration:.0f} s" for part, duration in seconds.items())
     console.print(f"It took: {took}; {sum(seconds.values()):.0f} s in all.", highlight=False)
 
@@ -85,10 +91,35 @@ def upload_sample(pipeline: str) -> None:
 
 
 def run_dag(rest: AirflowRest, dag_id: str, run_id: str, conf: dict[str, Any] | None = None) -> None:
-    """Trigger a DAG, show its tasks until the run is over, and stop the demo when it failed."""
+    """Trigger a DAG, and watch its run."""
+    switch_on(rest, dag_id)
+    rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}})
+    watch(rest, dag_id, run_id)
+
+
+def switch_on(rest: AirflowRest, dag_id: str) -> None:
+    """Let a DAG run, when Airflow has parsed it."""
     await_dag(rest, dag_id)
     rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
-    rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}})
+
+
+def follow_deployment(rest: AirflowRest, settings: Settings, pipeline: str, since: datetime) -> None:
+    """Show the runs that bring what was promoted since then into service, until the service answers with it."""
+    dag_id, shown, deadline = f"{pipeline}_deploy", set[str](), time.monotonic() + DEPLOY_SECONDS
+    while True:
+        for run_id in deployments(rest, dag_id, since):
+            if run_id not in shown:
+                watch(rest, dag_id, run_id)
+                shown.add(run_id)
+        if champions_answer(settings, pipeline):
+            return
+        if time.monotonic() > deadline:
+            stop(f"The champions of {pipeline} are not in service after {DEPLOY_SECONDS} s: {rest.page}/dags/{dag_id}")
+        time.sleep(POLL_SECONDS)
+
+
+def watch(rest: AirflowRest, dag_id: str, run_id: str) -> None:
+    """Show the tasks of a run until it is over, and stop the demo when it failed."""
     console.print(f"[bold]{dag_id}[/]  {rest.page}/dags/{dag_id}/runs/{run_id}", highlight=False)
     state, tasks = follow(rest, f"/dags/{dag_id}/dagRuns/{run_id}")
     if state != "success":

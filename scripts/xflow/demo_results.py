@@ -12,13 +12,17 @@ from xflow.settings import Settings, pipelines_folder
 GENERATED = {"vacancies": " (generated sample: its figures say nothing of real vacancies)"}
 
 
-def results(settings: Settings, airflow: str, mlflow: str, pipeline: str, run_id: str) -> Table:
+def results(
+    settings: Settings, airflow: str, mlflow: str, pipeline: str, run_id: str, in_service: dict[str, str]
+) -> Table:
     """Return the table of what a pipeline's training and prediction of one run id left behind.
 
     Parameters
     ----------
     airflow, mlflow
         Addresses of their pages in a browser.
+    in_service
+        Versions that answer over REST, by model.
     """
     loaded = load(pipelines_folder() / f"{pipeline}.yaml")
     table = Table(
@@ -35,6 +39,7 @@ def results(settings: Settings, airflow: str, mlflow: str, pipeline: str, run_id
         table.add_row(name, figure)
     table.add_row("models", f"{models(trained)}: {trained['message']}")
     table.add_row("predictions by", models(predicted))
+    table.add_row("in service", ", ".join(f"{name} version {version}" for name, version in in_service.items()))
     table.add_row("predictions", predicted["output_uri"])
     table.add_row("Airflow", f"{airflow}/dags/{pipeline}_train")
     for target in loaded.targets:
