@@ -22,7 +22,7 @@ ROLES: Sequence[Role] = get_args(Role)
 """Each may do what those before it may."""
 ADMIN = "admin"
 """Name of the key that stands in .env; it is in no file of the service and cannot be revoked here."""
-SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"^[0-9a-f]{64}$")
 PREFIX = "xflow_"
 TOKEN_BYTES = 32
 KeyName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$", description="Small letters, digits, _ and -")]

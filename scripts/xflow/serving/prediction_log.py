@@ -173,7 +173,7 @@ class PredictionLog:
         """Leave the mart alone for a while, longer each time."""
         if not self._pause:
             log.warning("served predictions wait for the mart: %s: %s", type(error).__name__, error)
-        self._pause = min(max(1.0, 2 * self._pause), LONGEST_PAUSE)
+        self._pause = min(max(self._seconds, 2 * self._pause), LONGEST_PAUSE)
         self._next_try = time.monotonic() + self._pause
 
     def _kept(self, batch: Batch) -> bool:
