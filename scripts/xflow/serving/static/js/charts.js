@@ -63,7 +63,7 @@ export const legend = (entries) =>
 export class ChartFigure {
   constructor(id, { tall = false } = {}) {
     this.canvas = h("canvas", { id, role: "img" });
-    this.head = h("h4", { class: "figure-title" });
+    this.head = h("h3", { class: "figure-title" });
     this.key = h("div");
     this.words = h("figcaption", { class: "soft small" });
     this.table = h("div", { class: "scroll" });

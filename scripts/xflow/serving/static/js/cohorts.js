@@ -3,7 +3,7 @@
 import { axis, colour } from "./charts.js";
 import { fill, h } from "./dom.js";
 import { number, share, time } from "./format.js";
-import { named, t } from "./i18n.js";
+import { cohortName, t } from "./i18n.js";
 import { nothing } from "./shell.js";
 import { choose, state } from "./state.js";
 
@@ -45,12 +45,12 @@ function tokens(cohorts) {
 function stacked({ target, version, vacancies, cohorts, by_role, by_area }, by) {
   const groups = [{ name: t("all"), vacancies, shares: cohorts.map((each) => each.share) }, ...(by === "area" ? by_area : by_role).slice(0, MOST_BARS)];
   const colours = tokens(cohorts);
-  const names = cohorts.map(({ cohort }) => named("cohort", cohort));
+  const names = cohorts.map(({ cohort }) => cohortName(cohort));
   const largest = cohorts.reduce((best, each) => (each.share > best.share ? each : best));
   return {
     title: t(`cohorts_${target}`),
     keys: names.map((name, at) => ["bar", colours[at], name]),
-    caption: t("cohorts_most", { cohort: named("cohort", largest.cohort), share: share(largest.share), n: number(vacancies, 6), version }),
+    caption: t("cohorts_most", { cohort: cohortName(largest.cohort), share: share(largest.share), n: number(vacancies, 6), version }),
     columns: [t(by), t("vacancies"), ...names],
     rows: groups.map((each) => [each.name, number(each.vacancies, 6), ...each.shares.map((value) => share(value))]),
     config: () => ({

@@ -1,8 +1,10 @@
 // A series and its forecast as one chart: what was, what is expected, and how sure that is.
 
 import { axis, colour } from "./charts.js";
-import { compact, known } from "./format.js";
+import { compact, known, moment, share } from "./format.js";
 import { t } from "./i18n.js";
+
+const DAY = 86_400_000;
 
 // Put history and forecasts on one axis of times; bands are drawn from the widest to the narrowest.
 export function fan({ history, points, earlier = [], label, tick = compact, write }) {
@@ -35,7 +37,11 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
       interaction: { mode: "index", intersect: false },
       spanGaps: false,
       scales: {
-        x: axis({ grid: { display: false }, ticks: { callback: (index) => label(times[index]), maxTicksLimit: 8 } }),
+        x: axis({
+          grid: { display: false },
+          afterBuildTicks: (scale) => (scale.ticks = ticks(times, scale.width)),
+          ticks: { autoSkip: false, callback: (index) => (yearly(times) ? times[index].slice(0, 4) : label(times[index])) },
+        }),
         y: axis({ ticks: { callback: (value) => tick(value) } }),
       },
       plugins: {
@@ -53,13 +59,26 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
 }
 
 const intervals = (point, write) =>
-  Object.entries(point?.intervals ?? {}).map(([level, [low, high]]) => `${level} %: ${write(low)} – ${write(high)}`);
+  Object.entries(point?.intervals ?? {}).map(([level, [low, high]]) => `${share(level / 100)}: ${write(low)} – ${write(high)}`);
+
+// Whether a series of months is long enough to be marked by years.
+const yearly = (times) => times.length > 36 && moment(times[1]) - moment(times[0]) > 20 * DAY;
+
+// Marks at even steps: Januaries of a series of months, otherwise counted back from the end.
+function ticks(times, width) {
+  const most = Math.max(2, Math.floor(width / 90));
+  const all = times.map((_, value) => ({ value }));
+  const years = yearly(times);
+  const marks = years ? all.filter(({ value }) => moment(times[value]).getUTCMonth() === 0) : all.reverse();
+  const step = Math.ceil(marks.length / most);
+  return marks.filter((_, at) => at % step === (years ? 0 : Math.floor(step / 2))).sort((a, b) => a.value - b.value);
+}
 
 // The keys of its legend.
 export const fanKeys = (points, earlier = []) =>
   [
     ["line", "ink", t("actual")],
     points.length && ["line", "series", t("forecast")],
-    ...Object.keys(points[0]?.intervals ?? {}).map((level) => ["bar", level === "95" ? "band-95" : "band-80", t("interval", { level })]),
+    ...Object.keys(points[0]?.intervals ?? {}).map((level) => ["bar", level === "95" ? "band-95" : "band-80", t("interval", { level: share(level / 100) })]),
     earlier.length && ["dots", "other", t("earlier_forecast")],
   ].filter(Boolean);

@@ -43,7 +43,7 @@ export const compact = (value) =>
 
 export const roubles = (value) =>
   known(value)
-    ? format(Intl.NumberFormat, { style: "currency", currency: "RUB", maximumFractionDigits: 0 }).format(value)
+    ? format(Intl.NumberFormat, { style: "currency", currency: "RUB", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0 }).format(value)
     : "–";
 
 // The mart's times are UTC and carry no zone.
@@ -76,7 +76,7 @@ export function ago(text) {
   const seconds = (moment(text) - Date.now()) / 1000;
   const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) ?? [];
   if (!unit) return t("just_now");
-  return format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(Math.round(seconds / size), unit);
+  return format(Intl.RelativeTimeFormat, { numeric: "auto", style: "short" }).format(Math.round(seconds / size), unit);
 }
 
 // How long something took.

@@ -44,6 +44,17 @@ export const named = (prefix, value) => {
   return key in dictionaries[language] ? t(key) : String(value);
 };
 
+// The name of a cohort, as "100k-150k", "below 10 days", "age 20 days and more".
+export function cohortName(text) {
+  const [, age, below, range, days, above] = /^(age )?(below )?([\d.,k-]+)( days)?( and more)?$/.exec(text) ?? [];
+  if (range === undefined) return named("cohort", text);
+  let made = range.replace("-", "–").replace(/([\d.,]+)k/g, (_, n) => t("thousand", { n }));
+  if (days) made = t("cohort_days", { range: made });
+  if (below) made = t("cohort_below", { end: made });
+  if (above) made = t("cohort_above", { end: made });
+  return age ? t("cohort_age", { range: made }) : made;
+}
+
 function plural(n) {
   const form = new Intl.PluralRules(locale()).select(Number(n));
   return language === "ru" ? { one: 0, few: 1 }[form] ?? 2 : form === "one" ? 0 : 1;

@@ -5,7 +5,7 @@ import { followTheme } from "./charts.js";
 import { byId, fill, h } from "./dom.js";
 import { time } from "./format.js";
 import { language, t } from "./i18n.js";
-import { badge, linked } from "./section.js";
+import { badge, framed, linked } from "./section.js";
 import { Accuracy } from "./sections/accuracy.js";
 import { Decisions } from "./sections/decisions.js";
 import { Forecasts } from "./sections/forecasts.js";
@@ -62,10 +62,10 @@ function frame({ places, overview: { environment, links, now, version } }) {
   fill(places.environment, badge(environment === "prod" ? "accent" : "", environment));
   fill(
     places.links,
-    links.airflow && linked(links.airflow, "Airflow", { class: "wide" }),
-    links.mlflow && linked(links.mlflow, "MLflow", { class: "wide" }),
+    !framed && links.airflow && linked(links.airflow, "Airflow", { class: "wide" }),
+    !framed && links.mlflow && linked(links.mlflow, "MLflow", { class: "wide" }),
   );
-  fill(places.foot, h("p", {}, `xFlow ${version} · ${t("as_of_now", { time: time(now) })} · `, links.api && linked(links.api, t("api"))));
+  fill(places.foot, h("p", {}, `xFlow ${version} · ${t("as_of_now", { time: time(now) })} · `, links.api && linked(links.api, t("api"))), framed && h("p", {}, t("own_window"), " ", h("code", {}, location.origin)));
 }
 
 followTheme();

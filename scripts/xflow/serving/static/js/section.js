@@ -74,9 +74,12 @@ export class Choice {
 // A badge: a shape and a word, so that its colour is not all that tells.
 export const badge = (tone, text, shape) => h("span", { class: `badge ${tone}` }, shape, text);
 
+// In a frame of another page a link may neither open a window nor leave: there its words stand alone.
+export const framed = window.self !== window.top;
+
 // A link where there is an address, the words alone where there is none.
 export const linked = (address, text, props = {}) =>
-  address ? h("a", { href: address, target: "_blank", rel: "noopener", ...props }, text) : h("span", props, text);
+  address && !framed ? h("a", { href: address, target: "_blank", rel: "noopener", ...props }, text) : h("span", props, text);
 
 // A few figures in a row: [what, value, hint].
 export const stats = (entries) =>

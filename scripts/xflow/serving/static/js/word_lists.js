@@ -2,7 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { fixed } from "./format.js";
-import { named, t } from "./i18n.js";
+import { cohortName, t } from "./i18n.js";
 import { nothing } from "./shell.js";
 
 export function wordLists(place, { targets }, pipeline) {
@@ -11,7 +11,7 @@ export function wordLists(place, { targets }, pipeline) {
     place,
     h("div", { class: "head" }, h("h3", {}, t("words_title")), h("p", { class: "soft small" }, t("words_about"))),
     found.length
-      ? found.map((each) => h("div", { class: "words" }, h("h4", { class: "figure-title" }, t(`words_${each.target}`)), h("div", { class: "word-grid" }, each.cohorts.map((cohort) => list(cohort, each)))))
+      ? found.map((each) => h("div", { class: "words" }, h("h3", { class: "figure-title" }, t(`words_${each.target}`)), h("div", { class: "word-grid" }, each.cohorts.map((cohort) => list(cohort, each)))))
       : nothing(t("no_words"), h("p", {}, t("no_words_todo"), " ", h("code", {}, `${pipeline}_deploy`))),
   );
 }
@@ -21,7 +21,7 @@ function list({ cohort, words }, { cohorts }) {
   return h(
     "div",
     { class: "card word-list" },
-    h("h5", {}, named("cohort", cohort)),
+    h("h4", {}, cohortName(cohort)),
     h(
       "ol",
       {},

@@ -23,10 +23,10 @@ const drifted = ({ name, drift: { state } }) =>
 
 const unserved = ({ name, champions }) =>
   champions
-    .filter(({ service, version }) => service && service.version !== version)
+    .filter(({ service, version }) => service?.version !== version)
     .map(({ model, version, service }) => ({
       tone: "warn",
-      text: t("worry_behind", { model, version, served: service.version, pipeline: name }),
+      text: t(service ? "worry_behind" : "worry_unserved", { model, version, served: service?.version, pipeline: name }),
     }));
 
 const brief = (message) => {

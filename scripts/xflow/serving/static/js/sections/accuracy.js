@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { axis, ChartFigure, colour } from "../charts.js";
 import { fill, h } from "../dom.js";
 import { fixed, known, number, period, share, time } from "../format.js";
-import { named, t } from "../i18n.js";
+import { cohortName, named, t } from "../i18n.js";
 import { Choice, Section } from "../section.js";
 import { nothing } from "../shell.js";
 import { choose, state } from "../state.js";
@@ -38,18 +38,20 @@ export class Accuracy extends Section {
     const main = target.metrics.find((each) => each.main) ?? target.metrics[0];
     const covered = target.metrics.find((each) => each.level !== null && each.windows.length);
     const monthly = pipeline.frequency === "M";
+    const detail = byItem(target, main);
     fill(
       this.place,
       h(
         "div",
-        { class: "halves" },
+        { class: "grid" },
         h("div", { class: "card" }, verdict(main, about), this.error.root),
-        h("div", { class: "card" }, covered ? this.coverage.root : this.detail.root),
+        covered && h("div", { class: "card" }, this.coverage.root),
+        detail.rows.length > 0 && h("div", { class: "card" }, this.detail.root),
       ),
     );
     this.error.show(overTime(main, monthly));
     if (covered) this.coverage.show(coverage(covered, monthly));
-    else this.detail.show(byItem(target, main));
+    if (detail.rows.length) this.detail.show(detail);
   }
 }
 
@@ -68,7 +70,7 @@ function verdict(main, about) {
     "div",
     { class: "between verdict" },
     h("p", {}, h("span", { class: "big" }, fixed(main.value)), " ", named("metric", main.metric), ", ", t(main.better === "higher" ? "higher_better" : "lower_better")),
-    h("p", { class: "soft small" }, known(gone) ? t("against_holdout", { share: share(gone, 1), n: number(main.n, 6) }) : t("outcomes", { n: main.n }), h("br"), t("checked_at", { time: time(about.at) })),
+    h("p", { class: "soft small" }, known(gone) && [t(gone > 0 === (main.better === "lower") ? "worse_than_holdout" : "better_than_holdout", { share: share(Math.abs(gone), 1) }), h("br")], t("outcomes", { n: main.n }), h("br"), t("checked_at", { time: time(about.at) })),
   );
 }
 
@@ -114,9 +116,9 @@ function coverage({ level, windows }, monthly) {
   const when = windows.map(({ start }) => period(start, monthly));
   const promised = level / 100;
   return {
-    title: t("coverage", { level }),
-    keys: [["line", "series", t("realised")], ["dash", "grey", t("promised", { level })]],
-    caption: t("coverage_about", { level }),
+    title: t("coverage", { level: share(promised) }),
+    keys: [["line", "series", t("realised")], ["dash", "grey", t("promised", { level: share(promised) })]],
+    caption: t("coverage_about", { level: share(promised) }),
     columns: [t("window"), t("share_inside")],
     rows: windows.map(({ value }, at) => [when[at], share(value, 1)]),
     config: () => ({
@@ -125,7 +127,7 @@ function coverage({ level, windows }, monthly) {
         labels: when,
         datasets: [
           { label: t("realised"), data: windows.map(({ value }) => value), borderColor: colour("series"), backgroundColor: colour("series"), borderWidth: 2.5, pointRadius: 4, pointBorderColor: colour("card") },
-          { label: t("promised", { level }), data: flat(promised, windows), borderColor: colour("grey"), borderDash: [7, 5], borderWidth: 2, pointRadius: 0 },
+          { label: t("promised", { level: share(promised) }), data: flat(promised, windows), borderColor: colour("grey"), borderDash: [7, 5], borderWidth: 2, pointRadius: 0 },
         ],
       },
       options: {
@@ -142,7 +144,7 @@ function byItem({ steps, cohorts, roles }, { metric }) {
   const name = named("metric", metric);
   const [what, rows] = [
     ["by_step", steps.map(({ step, ...rest }) => ({ ...rest, item: String(step) }))],
-    ["by_cohort", cohorts.map((each) => ({ ...each, item: named("cohort", each.item) }))],
+    ["by_cohort", cohorts.map((each) => ({ ...each, item: cohortName(each.item) }))],
     ["by_role", roles.map((each) => ({ ...each, item: each.name }))],
   ].find(([, found]) => found.length) ?? ["by_cohort", []];
   return {

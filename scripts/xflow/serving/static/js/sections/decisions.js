@@ -9,7 +9,7 @@ import { OUTCOME_TONES, shape } from "../shapes.js";
 import { nothing } from "../shell.js";
 import { choose, state } from "../state.js";
 
-const MOST_SHOWN = 25;
+const FIRST_SHOWN = 6;
 const [WIDTH, HEIGHT] = [240, 34];
 
 export class Decisions extends Section {
@@ -27,8 +27,13 @@ export class Decisions extends Section {
     this.when("all", rows, () => this.show(rows));
   }
 
+  all(rows) {
+    this.whole = true;
+    this.show(rows);
+  }
+
   show(rows) {
-    const shown = rows.slice(0, MOST_SHOWN);
+    const shown = this.whole ? rows : rows.slice(0, FIRST_SHOWN);
     const most = new Map();
     for (const { model, lower, upper } of shown) {
       if (known(lower)) most.set(model, Math.max(most.get(model) ?? 0, Math.abs(lower), Math.abs(upper)));
@@ -37,8 +42,9 @@ export class Decisions extends Section {
       this.body,
       h("div", { class: "fields" }, this.which.root),
       shown.length
-        ? h("ol", { class: "decisions" }, shown.map((row) => decision(row, most.get(row.model))))
+        ? h("ol", { class: "card decisions" }, shown.map((row) => decision(row, most.get(row.model))))
         : nothing(t("no_decisions"), h("p", {}, t("no_decisions_todo"))),
+      shown.length < rows.length && h("button", { id: "all-decisions", type: "button", class: "button quiet", onclick: () => this.all(rows) }, t("show_all", { n: rows.length })),
     );
   }
 }
@@ -47,7 +53,7 @@ function decision(row, most) {
   const tone = OUTCOME_TONES[row.outcome] ?? "none";
   return h(
     "li",
-    { class: "card decision" },
+    { class: "decision" },
     h(
       "div",
       { class: "what" },

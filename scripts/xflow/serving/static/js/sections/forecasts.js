@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { ChartFigure } from "../charts.js";
 import { calm, fill, h } from "../dom.js";
 import { fan, fanKeys } from "../fan.js";
-import { day, number, period } from "../format.js";
+import { day, number, period, share } from "../format.js";
 import { t } from "../i18n.js";
 import { Choice, linked, Section } from "../section.js";
 import { nothing, words } from "../shell.js";
@@ -38,7 +38,7 @@ export class Forecasts extends Section {
   async load(overview) {
     const able = overview.pipelines.filter(({ kind }) => kind === "series");
     this.pipeline.offer(able.map(({ name }) => [name, name]), state.pipeline);
-    this.periods.offer(["60", "120", "240", "2000"].map((n) => [n, n === "2000" ? t("all_periods") : t("periods", { n })]), state.periods ?? "120");
+    this.periods.offer(["60", "120", "240", "2000"].map((n) => [n, n === "2000" ? t("all_periods") : t("periods", { n })]), state.periods ?? (window.innerWidth < 600 ? "60" : "120"));
     this.name = this.pipeline.select.value;
     if (!this.name) return this.empty(t("no_forecasting"), null);
     const offered = await this.offer("");
@@ -106,8 +106,8 @@ export class Forecasts extends Section {
     this.figure.show({
       title: "",
       keys: fanKeys(points, past),
-      caption: words + (sure ? ` ${t("surely", { level: sure[0], low: write(sure[1][0]), high: write(sure[1][1]) })}` : ""),
-      columns: [t("period"), t("actual"), t("forecast"), ...Object.keys(next?.intervals ?? {}).map((level) => `${level} %`)],
+      caption: words + (sure ? ` ${t("surely", { level: share(sure[0] / 100), low: write(sure[1][0]), high: write(sure[1][1]) })}` : ""),
+      columns: [t("period"), t("actual"), t("forecast"), ...Object.keys(next?.intervals ?? {}).map((level) => share(level / 100))],
       rows: [
         ...points.map(({ at, forecast: value, intervals }) => [label(at), "–", write(value), ...Object.values(intervals).map(([low, high]) => `${write(low)} – ${write(high)}`)]),
         ...history.slice(-24).reverse().map(({ at, value }) => [label(at), write(value), "–", ...Object.keys(next?.intervals ?? {}).map(() => "–")]),

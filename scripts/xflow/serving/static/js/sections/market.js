@@ -34,17 +34,20 @@ export class Market extends Section {
     if (!name) return this.when("page", "none", () => fill(this.body, nothing(t("no_vacancies"))));
     const path = `pipelines/${encodeURIComponent(name)}`;
     const chosen = { role: state.role, area: state.area };
-    const [filters, market, cohorts, words] = await Promise.all([
+    const answers = await Promise.allSettled([
       ask(`${path}/market/filters`),
       ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }),
       ask(`${path}/cohorts`, chosen),
       ask(`${path}/words`, { count: 10 }),
     ]);
-    this.offer(filters);
+    const [filters, market, cohorts, words] = answers.map(({ value }) => value);
     this.when("page", "some", () => fill(this.body, this.fields, Object.values(this.places)));
-    this.when("market", market, () => this.showMarket(market, name));
-    this.when("cohorts", [cohorts, state.by], () => cohortBars(this.places.cohorts, this.cohorts, cohorts, name));
-    this.when("words", words, () => wordLists(this.places.words, words, name));
+    if (filters) this.offer(filters);
+    if (market) this.when("market", market, () => this.showMarket(market, name));
+    if (cohorts) this.when("cohorts", [cohorts, state.by], () => cohortBars(this.places.cohorts, this.cohorts, cohorts, name));
+    if (words) this.when("words", words, () => wordLists(this.places.words, words, name));
+    const failed = answers.find(({ status }) => status === "rejected");
+    if (failed) throw failed.reason;
   }
 
   offer({ roles, areas }) {
@@ -119,7 +122,7 @@ function group(title, rows, filter) {
   return h(
     "div",
     { class: "card" },
-    h("h4", { class: "figure-title" }, title),
+    h("h3", { class: "figure-title" }, title),
     h("p", { class: "soft small" }, t("press_to_filter")),
     h("ul", { class: "meters" }, rows.slice(0, 12).map(bar)),
   );

@@ -4,12 +4,12 @@ import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago, day, fixed, number, period, share, span, time } from "../format.js";
 import { named, t } from "../i18n.js";
-import { badge, linked, Section } from "../section.js";
+import { badge, framed, linked, Section } from "../section.js";
 import { DRIFT_TONES, RUN_TONES, shape } from "../shapes.js";
 import { nothing } from "../shell.js";
 import { worries } from "../worries.js";
 
-const MOST_DOTS = 14;
+const MOST_DOTS = 8;
 
 export class Pipelines extends Section {
   constructor() {
@@ -29,7 +29,7 @@ export class Pipelines extends Section {
         this.body,
         greeting(overview),
         overview.pipelines.length
-          ? h("div", { class: "grid" }, overview.pipelines.map((each, at) => card(each, runs[at].runs)))
+          ? [h("div", { class: "pipelines" }, overview.pipelines.map((each, at) => card(each, runs[at].runs))), h("p", { class: "soft small" }, t("floor_about"))]
           : nothing(t("no_pipelines"), h("p", {}, t("no_pipelines_todo"), " ", h("code", {}, "dags/pipelines/"))),
       ),
     );
@@ -53,16 +53,23 @@ function greeting(overview) {
 }
 
 function card(pipeline, runs) {
-  const targets = pipeline.champions.map((each) => champion(pipeline, each));
+  const champions = pipeline.champions.map((each) => champion(pipeline, each));
+  const { airflow, mlflow } = pipeline.links;
   return h(
     "article",
     { class: "card pipeline", "aria-label": pipeline.name },
-    h("div", { class: "between" }, h("h3", {}, pipeline.name), drift(pipeline.drift)),
-    h("p", { class: "soft small" }, pipeline.description),
-    targets.length ? targets : nothing(t("no_champion"), h("p", {}, t("no_champion_todo"), " ", h("code", {}, `${pipeline.name}_train`))),
-    timeline(runs),
-    freshness(pipeline),
-    h("p", { class: "small links" }, pipeline.links.airflow && linked(pipeline.links.airflow, t("in_airflow")), pipeline.links.mlflow && linked(pipeline.links.mlflow, t("in_mlflow"))),
+    h(
+      "div",
+      { class: "who" },
+      h("h2", {}, pipeline.name),
+      runs.length > 0 && drift(pipeline.drift),
+      h("p", { class: "soft small" }, pipeline.description),
+      !framed && h("p", { class: "small links" }, airflow && linked(airflow, "Airflow"), mlflow && linked(mlflow, "MLflow")),
+    ),
+    champions.length
+      ? h("div", { class: "champions" }, champions)
+      : nothing(t("no_champion"), h("p", {}, t("no_champion_todo"), " ", h("code", {}, `${pipeline.name}_train`))),
+    h("div", { class: "lately" }, timeline(runs), freshness(pipeline)),
   );
 }
 
@@ -75,7 +82,6 @@ function drift({ state, report, message }) {
 
 function champion(pipeline, one) {
   const main = one.figures.find((each) => each.main);
-  const behind = one.service && one.service.version !== one.version;
   return h(
     "div",
     { class: "champion" },
@@ -92,8 +98,14 @@ function champion(pipeline, one) {
     ),
     main && versusFloor(main),
     h("p", { class: "soft small" }, others(one)),
-    behind && h("p", { class: "small" }, badge("warn", t("behind", { version: one.service.version }), shape("warn"))),
+    h("p", { class: "small" }, serving(one)),
   );
+}
+
+function serving({ service, version }) {
+  if (!service) return badge("", t("unserved"), shape("none"));
+  if (service.version === version) return badge("good", t("serves"), shape("good"));
+  return badge("warn", t("behind", { version: service.version }), shape("warn"));
 }
 
 // The champion's figure and the floor's as two bars on one scale, and the difference in words.
@@ -120,7 +132,7 @@ function versusFloor({ metric, value, floor, better }) {
 const others = ({ figures, coverage }) =>
   [
     ...figures.filter(({ main }) => !main).map(({ metric, value }) => `${named("metric", metric)} ${number(value)}`),
-    ...coverage.map(({ level, value }) => t("covers", { level, share: share(value, 1) })),
+    ...coverage.map(({ level, value }) => t("covers", { level: share(level / 100), share: share(value, 1) })),
   ].join(" · ");
 
 // A row a kind of run, oldest to newest.
@@ -146,7 +158,7 @@ function dot(run) {
   const label = `${named("kind", run.kind)}: ${t(`state_${run.state}`)}`;
   const tip = h("span", { class: "tip", "aria-hidden": "true" }, h("strong", {}, label), h("br"), facts.slice(0, 240));
   const props = { class: `run ${tone}`, "aria-label": `${label}. ${facts}` };
-  return h("li", {}, run.links.run ? linked(run.links.run, [shape(tone), tip], props) : h("span", { ...props, role: "img", tabindex: 0 }, shape(tone), tip));
+  return h("li", {}, run.links.run && !framed ? linked(run.links.run, [shape(tone), tip], props) : h("span", { ...props, role: "img", tabindex: 0 }, shape(tone), tip));
 }
 
 function freshness({ freshness: { data_as_of, predicted_at, collected_at }, frequency }) {

@@ -42,7 +42,7 @@ export class Served extends Section {
         "div",
         { class: "halves" },
         h("div", { class: "card" }, this.figure.root),
-        h("div", { class: "card" }, h("h4", { class: "figure-title" }, t("served_by")), h("div", { class: "scroll" }, versions(served.by_model))),
+        h("div", { class: "card" }, h("h3", { class: "figure-title" }, t("served_by")), h("div", { class: "scroll" }, versions(served.by_model))),
       ),
     );
     this.figure.show(hourly(served));
