@@ -22,9 +22,8 @@ from xflow_airflow import (
     promoted,
     runner,
 )
+from xflow_form import chosen_target, target_field, version_field
 from xflow_lineage import declare
-
-ALL = "all"
 
 
 @task
@@ -33,7 +32,7 @@ def roll_back() -> list[Json]:
     from xflow_alerts import tell
 
     run, context = runner(PromotionRunner), get_current_context()
-    target = None if param("target") in (None, ALL) else param("target")
+    target = chosen_target(param("target"))
     who = context["dag_run"].triggering_user_name or "airflow"
     swaps = run.roll_back(param("reason"), who, param("version"), target)
     moved = [each for each in swaps if each["moved"]]
@@ -60,18 +59,9 @@ def form(pipeline: AnyPipeline) -> dict[str, Param]:
             title="Reason",
             description_md="Why; it is kept with the decision.",
         ),
-        "version": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^(\d+|@[a-z_]+)$",
-            title="Version",
-            description_md="Number, as 7, or an alias, as @staging. Empty: the version that served before.",
-        ),
+        "version": version_field("the version that served before."),
     }
-    if pipeline.targets == ("",):
-        return fields
-    choice = Param(ALL, enum=[ALL, *pipeline.targets], title="Target", description_md="Which model.")
-    return fields | {"target": choice}
+    return fields | target_field(pipeline)
 
 
 def build(pipeline: AnyPipeline) -> None:

@@ -41,7 +41,7 @@ log = logging.getLogger("xflow")
 logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # names its dictionaries in every task that reads texts
 
 Json = dict[str, Any]
-Kind = Literal["train", "predict", "collect", "monitor", "rollback", "deadline"]
+Kind = Literal["train", "predict", "collect", "monitor", "rollback", "deadline", "deploy"]
 GPU = {"pool": "gpu", "queue": "gpu"}
 COLLECTED = "collected"
 """What a pipeline's file says as `schedule` to train after every collection."""

@@ -49,6 +49,9 @@ def ends(pipeline: AnyPipeline, kind: str, task: str, model_name: str) -> Ends:
         "load_predictions": ([predictions], [_table(f"{name}_prediction"), run]),
         "monitor": ([_table(f"{name}_prediction"), _table(f"{name}_input")], [_table("realised")]),
         "roll_back": (models, [*models, _table("promotion")]),
+        "choose_versions": (models, [run]),
+        "deploy_version": (models, []),
+        "write_ledger": ([], [run]),
         "check_predictions": ([run, predictions], []),
     }
     return made.get(task, ((), ()))

@@ -24,6 +24,7 @@ from xflow.cli_base import (
     reported,
     run_of,
 )
+from xflow.cli_deploy import deploy
 from xflow.cli_monitor import monitor
 from xflow.cli_predict import backfill, predict
 from xflow.cli_promotion import Approve, approval, promote, rollback
@@ -36,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 LOG_WIDTH = 110  # where there is no terminal
 
 app.command()(backfill)
+app.command()(deploy)
 app.command()(explain)
 app.command()(monitor)
 app.command()(predict)

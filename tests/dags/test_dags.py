@@ -33,7 +33,7 @@ PREDICT = {
     "predict.make_predictions": ["input.check_contract", "input.write_features", "predict.check_drift"],
     "predict.load_predictions": ["input.load_mart", "predict.make_predictions"],
 }
-KINDS = ("monitor", "predict", "rollback", "train")
+KINDS = ("deploy", "monitor", "predict", "rollback", "train")
 
 Parse = Callable[..., Any]
 
@@ -89,7 +89,8 @@ def test_a_collection_delivers_from_the_history(parsed: Any) -> None:
 
 def test_only_dag_files_are_read(parsed: Any) -> None:
     assert parsed["files"] == [
-        "check_pipelines.py", "collect.py", "deadline.py", "monitor.py", "predict.py", "rollback.py", "train.py"
+        "check_pipelines.py", "collect.py", "deadline.py", "deploy.py", "monitor.py", "predict.py", "rollback.py",
+        "train.py",
     ]  # fmt: skip
 
 

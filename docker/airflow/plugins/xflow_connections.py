@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 S3, GREENPLUM, TARANTOOL, MLFLOW = "xflow_s3", "xflow_greenplum", "xflow_tarantool", "xflow_mlflow"
 HH = "xflow_hh"
 """Optional: its password is the token of an application registered with hh.ru."""
+SERVING = "xflow_serving"
+"""Optional: the prediction service; its password is an API key that may deploy."""
 
 
 def settings() -> Settings:
@@ -38,6 +40,7 @@ def settings() -> Settings:
         mlflow_username=_part(mlflow, "login"),
         mlflow_password=_part(mlflow, "password"),
         hh_token=_token(),
+        **_serving(),
         environment=environment_name(),
     )
 
@@ -73,6 +76,15 @@ def _token() -> str:
         return Connection.get(HH).password or ""
     except AirflowNotFoundException:
         return ""
+
+
+def _serving() -> dict[str, str]:
+    try:
+        found = Connection.get(SERVING)
+    except AirflowNotFoundException:
+        return {}
+    url = f"{found.schema or 'http'}://{_part(found, 'host')}:{_part(found, 'port')}"
+    return {"serving_url": url, "serving_key": _part(found, "password")}
 
 
 def _uri(connection: Connection, scheme: str) -> str:

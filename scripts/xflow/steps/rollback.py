@@ -87,7 +87,8 @@ def put_into_service(
     """
     if not order.reason.strip():
         raise ConfigInvalid(f"{order.action} of {pipeline.name}: say why. The reason is kept with the decision.")
-    found = [_swap(key, pipeline, target, order, registry, ledger) for target in _targets(pipeline, order)]
+    meant = meant_targets(pipeline, order.version, order.target)
+    found = [_swap(key, pipeline, target, order, registry, ledger) for target in meant]
     for swap in found:
         if not swap.moved:
             log.info("%s: version %s serves already", swap.name, swap.after)
@@ -100,18 +101,25 @@ def put_into_service(
     return found
 
 
-def _targets(pipeline: AnyPipeline, order: Order) -> tuple[str, ...]:
+def meant_targets(pipeline: AnyPipeline, version: str | None, target: str | None) -> tuple[str, ...]:
+    """Return the targets that somebody means who names a version, a target, both or none.
+
+    Raises
+    ------
+    ConfigInvalid
+        The pipeline has no such target, or one number is meant for several models.
+    """
     named = ", ".join(pipeline.targets)
-    if order.target is None:
-        if order.version and not order.version.startswith("@") and len(pipeline.targets) > 1:
+    if target is None:
+        if version and not version.startswith("@") and len(pipeline.targets) > 1:
             raise ConfigInvalid(
                 f"{pipeline.name} has a model for each of {named}, whose versions are numbered apart: "
                 "name one of them as target"
             )
         return pipeline.targets
-    if order.target not in pipeline.targets:
-        raise ConfigInvalid(f"{pipeline.name} has no target {order.target!r}; it has {named or 'one model alone'}")
-    return (order.target,)
+    if target not in pipeline.targets:
+        raise ConfigInvalid(f"{pipeline.name} has no target {target!r}; it has {named or 'one model alone'}")
+    return (target,)
 
 
 def _swap(
