@@ -25,6 +25,7 @@ from xflow.cli_base import (
     run_of,
 )
 from xflow.cli_deploy import deploy
+from xflow.cli_keys import keys
 from xflow.cli_monitor import monitor
 from xflow.cli_predict import backfill, predict
 from xflow.cli_promotion import Approve, approval, promote, rollback
@@ -45,6 +46,7 @@ app.command()(promote)
 app.command()(reproduce)
 app.command()(rollback)
 app.command()(verify)
+app.add_typer(keys, name="keys")
 
 
 @app.command()
