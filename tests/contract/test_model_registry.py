@@ -101,6 +101,19 @@ def test_experiment_model_and_version_say_what_they_are(registry, key):
     assert key.pipeline in registry._client.get_registered_model(key.pipeline).description
     tags = registry._client.get_experiment_by_name(key.pipeline).tags
     assert key.pipeline in tags["mlflow.note.content"]
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_runs_and_candidates_say_what_they_are_and_what_made_them(registry, key):
+    predict = key.model_copy(update={"kind": "predict"})
+    run_id = registry.open_run(predict, {}, {"git_commit": "abc"})
+    registry.log_candidate(run_id, "theta", {}, {}, [])
+    found = registry._client.get_run(run_id)
+    (child,) = registry._runs(found.info.experiment_id, f"tags.`mlflow.parentRunId` = '{run_id}'")
+    assert "drift" in found.data.tags["mlflow.note.content"]
+    assert found.data.tags["mlflow.source.name"] == f"xflow predict {key.pipeline}"
+    assert found.data.tags["mlflow.source.git.commit"] == "abc"
+    assert "candidate" in child.data.tags["mlflow.note.content"]
 
 
 def test_logging_a_model_prints_nothing(registry, key, capfd):
@@ -204,10 +217,20 @@ def test_what_a_run_was_opened_with_is_read_back(registry, key):
         registry.facts("0" * 32)
 
 
-def test_a_run_is_named_by_its_kind_and_target(registry, key):
-    run_id, of_target = registry.open_run(key, {}, {}), registry.open_run(key, {}, {}, "salary")
-    names = [registry._client.get_run(each).info.run_name for each in (run_id, of_target)]
-    assert names == [f"{key.kind} {key.slug}", f"{key.kind} salary {key.slug}"]
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [
+        ("asset_triggered__2026-11-21T23:14:20.363187+00:00_yBA28kDJ", "2026-11-21 23:14 asset triggered"),
+        ("cli-20261121T231234030734", "2026-11-21 23:12 cli"),
+        ("by/hand", "by-hand-"),
+    ],
+)
+def test_a_run_is_named_by_its_kind_target_and_time(registry, key, run_id, said):
+    named = key.model_copy(update={"run_id": run_id})
+    opened = registry.open_run(named, {}, {}), registry.open_run(named, {}, {}, "salary")
+    names = [registry._client.get_run(each).info.run_name for each in opened]
+    assert names[0].startswith(f"{key.kind} {said}")
+    assert names[1].startswith(f"{key.kind} salary {said}")
 
 
 def test_an_absent_version_is_missing(registry, key):

@@ -8,7 +8,8 @@ import mlflow
 from mlflow.exceptions import RestException
 
 from xflow.adapters.mlflow_model import CohortsModel, ForecastModel
-from xflow.adapters.mlflow_runs import NOTE, MlflowRuns
+from xflow.adapters.mlflow_notes import MODEL, NOTE
+from xflow.adapters.mlflow_runs import MlflowRuns
 from xflow.adapters.mlflow_server import mapped
 from xflow.environments import STAGED
 from xflow.errors import ModelMissing
@@ -16,11 +17,6 @@ from xflow.refs import ModelVersionRef
 
 if TYPE_CHECKING:
     from xflow.ports import AnyModel
-
-MODEL = (
-    "Model {name}. `champion` makes the predictions, `previous` did before it, `challenger` was judged last, "
-    "`staging` won last and serves where XFLOW_ENV is staging."
-)
 
 
 class MlflowRegistry(MlflowRuns):

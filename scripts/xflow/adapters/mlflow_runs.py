@@ -13,6 +13,7 @@ from mlflow.exceptions import RestException
 import xflow
 from xflow.adapters.golden import FOLDER, golden_rows
 from xflow.adapters.mlflow_model import wrap
+from xflow.adapters.mlflow_notes import CANDIDATE, EXPERIMENT, NOTE, RUNS, source, title
 from xflow.adapters.mlflow_server import mapped, sign_in
 from xflow.environments import PRODUCTION, Environment
 from xflow.errors import ModelMissing
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 RUN_KEY = "xflow.run_key"
 REPLACED = "xflow.replaced_run_key"  # on a run that was repeated with other data or parameters
 MODEL_URI = "xflow.model_uri"
-NOTE = "mlflow.note.content"  # what MLflow shows as the description
 REQUIREMENTS = (
     "xgboost",
     "ts-etna",
@@ -40,10 +40,7 @@ REQUIREMENTS = (
     "pymorphy3-dicts-ru",
     "pyyaml",
 )
-EXPERIMENT = (
-    "The pipeline {name}: a run for each training and target with a child run for each candidate; predictions "
-    "with their drift report, and monitoring."
-)
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page is one for language models
 
 
 class MlflowRuns:
@@ -70,7 +67,6 @@ class MlflowRuns:
         """Return the id of the run that belongs to a run key; see `xflow.ports.ModelRegistry`."""
         wanted = {name: str(value) for name, value in params.items()}
         mark = f"{key}/{target}" if target else str(key)
-        title = " ".join(part for part in (key.kind, target, key.slug) if part)
         with mapped(self._uri):
             experiment = self._experiment(key.pipeline)
             found = self._runs(experiment, f"tags.`{RUN_KEY}` = '{mark}'")
@@ -80,7 +76,9 @@ class MlflowRuns:
                 self._client.delete_tag(run.info.run_id, RUN_KEY)
                 run = None
             if run is None:
-                run = self._client.create_run(experiment, run_name=title, tags={RUN_KEY: mark, **tags})
+                about = {NOTE: RUNS[key.kind]} if key.kind in RUNS else {}
+                all_tags = {RUN_KEY: mark, **about, **source(key, tags), **tags}
+                run = self._client.create_run(experiment, run_name=title(key, target), tags=all_tags)
             elif MODEL_URI not in run.data.tags:  # a logged model keeps the origin that it has
                 for name in (name for name, value in tags.items() if run.data.tags.get(name) != value):
                     self._client.set_tag(run.info.run_id, name, tags[name])
@@ -101,7 +99,7 @@ class MlflowRuns:
             experiment = self._client.get_run(run_id).info.experiment_id
             for old in self._runs(experiment, f"tags.`mlflow.parentRunId` = '{run_id}' and tags.candidate = '{name}'"):
                 self._client.delete_run(old.info.run_id)
-            tags = {"mlflow.parentRunId": run_id, "candidate": name}
+            tags = {"mlflow.parentRunId": run_id, "candidate": name, NOTE: CANDIDATE}
             child = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
             for param, value in params.items():
                 self._client.log_param(child, param, value)
@@ -184,7 +182,7 @@ class MlflowRuns:
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(self._client.create_experiment(name, tags={NOTE: EXPERIMENT.format(name=name)}))
+            return str(self._client.create_experiment(name, tags={NOTE: EXPERIMENT.format(name=name), **KIND}))
         except RestException as error:  # another run made it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
