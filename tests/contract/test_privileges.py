@@ -9,8 +9,10 @@ from typing import Any
 
 import psycopg2
 import pytest
+from mart_rows import TABLES
 from psycopg2.errors import InsufficientPrivilege
 
+from xflow.adapters.greenplum import GreenplumMart
 from xflow.settings import REPOSITORY, Settings, read_env_file
 
 pytestmark = pytest.mark.services
@@ -18,10 +20,18 @@ pytestmark = pytest.mark.services
 PASSWORDS = {
     "xflow": "XFLOW_MART_PASSWORD",
     "xflow_reader": "XFLOW_READER_PASSWORD",
+    "xflow_serving": "XFLOW_SERVING_DB_PASSWORD",
     "airflow": "XFLOW_AIRFLOW_DB_PASSWORD",
     "mlflow": "XFLOW_MLFLOW_DB_PASSWORD",
 }
-OWN = {"xflow": ["xflow"], "xflow_reader": ["xflow"], "airflow": ["airflow"], "mlflow": ["mlflow", "mlflow_auth"]}
+OWN = {
+    "xflow": ["xflow"],
+    "xflow_reader": ["xflow"],
+    "xflow_serving": ["xflow"],
+    "airflow": ["airflow"],
+    "mlflow": ["mlflow", "mlflow_auth"],
+}
+READERS = ("XFLOW_READER_DSN", "XFLOW_SERVING_DSN")
 DATABASES = ("xflow", "airflow", "mlflow", "mlflow_auth", "postgres", "template1")
 
 
@@ -56,11 +66,13 @@ def table(variables: dict[str, str]) -> Iterator[str]:
     run_sql(loader, f"DROP TABLE {name} CASCADE")
 
 
-def test_the_reader_sees_what_the_loader_makes(variables: dict[str, str], table: str) -> None:
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_see_what_the_loader_makes(variables: dict[str, str], table: str, reader: str) -> None:
     for seen in (table, f"{table}_view"):
-        assert run_sql(variables["XFLOW_READER_DSN"], f"SELECT i FROM {seen}") == [(1,)]
+        assert run_sql(variables[reader], f"SELECT i FROM {seen}") == [(1,)]
 
 
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -79,10 +91,45 @@ def test_the_reader_sees_what_the_loader_makes(variables: dict[str, str], table:
         "SET ROLE xflow",
     ],
 )
-def test_the_reader_only_reads(variables: dict[str, str], table: str, statement: str) -> None:
+def test_readers_only_read(variables: dict[str, str], table: str, reader: str, statement: str) -> None:
     with pytest.raises(InsufficientPrivilege):
-        run_sql(variables["XFLOW_READER_DSN"], statement.format(table=table))
-    assert run_sql(variables["XFLOW_READER_DSN"], f"SELECT i FROM {table}") == [(1,)]
+        run_sql(variables[reader], statement.format(table=table))
+    assert run_sql(variables[reader], f"SELECT i FROM {table}") == [(1,)]
+
+
+def add_served(dsn: str, request_id: str) -> None:
+    """Add a row to the log of served predictions."""
+    values = f"'b', now(), '{request_id}', 0, '', '', '', '', '', '', '', '', '', 0"
+    run_sql(dsn, f"INSERT INTO mart.served_prediction VALUES ({values})")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {log} SET caller = 'x'",
+        "DELETE FROM {log}",
+        "TRUNCATE {log}",
+        "DROP TABLE {log}",
+        "ALTER TABLE {log} ADD COLUMN j int",
+        "INSERT INTO mart.run SELECT * FROM mart.run",
+        "INSERT INTO mart.rejected_row SELECT * FROM mart.rejected_row",
+    ],
+)
+def test_the_service_adds_to_its_log_and_does_no_more(
+    stores: Settings, variables: dict[str, str], statement: str
+) -> None:
+    GreenplumMart(stores.greenplum_dsn).prepare("t_served", TABLES)
+    request_id = f"t_{uuid.uuid4().hex}"
+    add_served(variables["XFLOW_SERVING_DSN"], request_id)
+    mine = f"SELECT caller FROM mart.served_prediction WHERE request_id = '{request_id}'"
+    try:
+        with pytest.raises(InsufficientPrivilege):
+            run_sql(variables["XFLOW_SERVING_DSN"], statement.format(log="mart.served_prediction"))
+        assert run_sql(variables["XFLOW_SERVING_DSN"], mine) == [("",)]
+        with pytest.raises(InsufficientPrivilege):
+            add_served(variables["XFLOW_READER_DSN"], request_id)
+    finally:
+        run_sql(stores.greenplum_dsn, f"DELETE FROM mart.served_prediction WHERE request_id = '{request_id}'")
 
 
 def test_the_loader_may_make_temporary_tables(stores: Settings) -> None:
@@ -127,11 +174,14 @@ def test_nobody_signs_in_without_the_password(variables: dict[str, str], credent
         run_sql(f"postgresql://{credentials}@127.0.0.1:{variables['XFLOW_POSTGRES_PORT']}/xflow", "SELECT 1")
 
 
-def test_passwords_are_set_anew_at_every_start(run_start_sh: Callable[..., None], tmp_path: Path) -> None:
+def test_passwords_and_grants_are_set_anew_at_every_start(run_start_sh: Callable[..., None], tmp_path: Path) -> None:
     up = ("up", "--services", "postgres")
     run_start_sh(tmp_path, *up)
     try:
         before = read_env_file(tmp_path / "env")
+        GreenplumMart(before["XFLOW_GREENPLUM_DSN"]).prepare("t_served", TABLES)
+        # As in a mart whose log is older than the service's account.
+        run_sql(before["XFLOW_GREENPLUM_DSN"], "REVOKE INSERT ON mart.served_prediction FROM xflow_serving")
         run_start_sh(tmp_path, "stop")
         text = (tmp_path / "env").read_text()
         for name in PASSWORDS.values():
@@ -139,6 +189,7 @@ def test_passwords_are_set_anew_at_every_start(run_start_sh: Callable[..., None]
         (tmp_path / "env").write_text(text)
         run_start_sh(tmp_path, *up)
         after = read_env_file(tmp_path / "env")
+        add_served(dsn_of(after, "xflow_serving", "xflow"), "r")
         for role, name in PASSWORDS.items():
             database = OWN[role][0]
             assert run_sql(dsn_of(after, role, database), "SELECT current_user") == [(role,)]
