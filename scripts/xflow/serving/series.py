@@ -5,15 +5,17 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 
+from xflow.domain.panel import Panel
 from xflow.errors import ForecastNotFinite, ModelIncompatible
 from xflow.pipeline import Pipeline
+from xflow.ports import SeriesBlock
 from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
 from xflow.serving.batching import Batcher
 from xflow.serving.problems import Problem, problem_responses
@@ -22,12 +24,16 @@ from xflow.serving.series_source import LAST_YEAR, NewestFeatures, Source, sent
 from xflow.serving.served import ServedModel
 from xflow.serving.service import Service, Services
 from xflow.settings import ServingSettings
+from xflow.steps.kinds.read_panel import panel_of
 from xflow.steps.kinds.series_forecast import forecast_after
 
 router = APIRouter(prefix="/v1/series", tags=["series"])
 
-SMALL_VALUES = 2_000
+SMALL_SERIES, SMALL_VALUES = 8, 20_000
+"""Requests up to this size are called together; larger ones wait for one another in a lane of their own."""
 MOST_WAITING = 256
+INLINE_VALUES = 2_000
+"""An answer of more is written in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +45,60 @@ class Forecasts:
     seconds: float
 
 
+type Kind = tuple[tuple[tuple[str, str], ...], int, int]
+"""Facts of the features, horizon and lead: a model forecasts series that have the same in one call."""
+
+
+class Wanted(NamedTuple):
+    """One series of a request."""
+
+    block: SeriesBlock
+    kind: Kind
+
+
 class Predictor:
     """Answers requests for the forecasts of one pipeline."""
 
     def __init__(self, service: Service, pipeline: str) -> None:
         self._service, self._pipeline = service, pipeline
         self.features = NewestFeatures(service.features)
-        self._lane = Batcher(self._call, rows_a_call=1, most_waiting=MOST_WAITING, name=pipeline)
+        self._lanes = {
+            name: Batcher(self._call, rows_a_call=SMALL_SERIES, most_waiting=MOST_WAITING, name=f"{pipeline} {name}")
+            for name in ("small", "large")
+        }
 
     async def forecasts(self, source: Source, horizon: int) -> Forecasts:
         """Return the forecasts of series."""
-        return await self._lane.ask([(source, horizon)])
+        facts = tuple(source.facts.items())
+        wanted = [
+            Wanted(block, (facts, horizon, lead))
+            for block, lead in zip(source.blocks, source.lead.tolist(), strict=True)
+        ]
+        small = len(wanted) <= SMALL_SERIES and source.panel.total <= SMALL_VALUES
+        return await self._lanes["small" if small else "large"].ask(wanted)
 
-    def _call(self, asked: Sequence[Sequence[tuple[Source, int]]]) -> list[Forecasts]:
+    def _call(self, asked: Sequence[Sequence[Wanted]]) -> list[Forecasts]:
         (served,) = self._service.models.of(self._service.pipeline(self._pipeline)).values()
-        return [self._forecasts(served, *one) for each in asked for one in each]
-
-    def _forecasts(self, served: ServedModel, source: Source, horizon: int) -> Forecasts:
-        panel, version = source.panel, served.version
-        rows: list[dict[str, Any]] = [{}] * panel.n_series
+        wanted = [each for one in asked for each in one]
         began = time.perf_counter()
-        for lead in np.unique(source.lead):
-            same = np.flatnonzero(source.lead == lead)
-            for i, row in zip(same, _rows(served.model, panel.select(same), horizon, int(lead), source), strict=True):
-                rows[i] = row
+        alike: dict[Kind, list[Wanted]] = {}
+        for each in wanted:
+            alike.setdefault(each.kind, []).append(each)
+        made: dict[int, dict[str, Any]] = {}
+        for (facts, horizon, lead), group in alike.items():
+            panel = panel_of(dict(facts), [each.block for each in group])
+            made |= zip(map(id, group), _rows(served.model, panel, horizon, lead), strict=True)
         seconds = time.perf_counter() - began
-        self._service.metrics.predicted(version.name, version.version, panel.n_series, seconds)
-        return Forecasts(served, rows, seconds)
+        self._service.metrics.predicted(served.version.name, served.version.version, len(wanted), seconds)
+        return [Forecasts(served, [made[id(each)] for each in one], seconds) for one in asked]
 
 
-def _rows(model: Any, panel: Any, horizon: int, lead: int, source: Source) -> list[dict[str, Any]]:
+def _rows(model: Any, panel: Panel, horizon: int, lead: int) -> list[dict[str, Any]]:
     """Return what the response says of each series of a panel."""
     try:
         times, made = forecast_after(model, panel, horizon, lead)
     except ForecastNotFinite as error:
-        raise Problem(422, str(error), {source.field: "the model has no finite forecast for some"}) from error
+        raise Problem(422, str(error), {"body": "the model has no finite forecast for some of the series"}) from error
     except ModelIncompatible as error:
         raise Problem(503, f"the model in service is not made for these series: {error}") from error
     texts = np.datetime_as_string(times, unit="s").tolist()
@@ -135,7 +160,7 @@ async def forecast(
         source = sent(config, asked.series or [], horizon)
     _check_horizon(source, horizon, ask.service.settings.most_values)
     found = await predictor.forecasts(source, horizon)
-    if source.panel.n_series * horizon <= SMALL_VALUES:
+    if source.panel.n_series * horizon <= INLINE_VALUES:
         return _answer(ask, asked, source, found)
     return await asyncio.to_thread(_answer, ask, asked, source, found)
 

@@ -1,7 +1,7 @@
 """The series that forecasts are asked for: read from the newest feature set, or sent with the request."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,19 +31,20 @@ class Source:
 
     Attributes
     ----------
+    facts, blocks
+        As in a feature set; of series one at least.
     panel
-        One of them at least.
+        The same as models take them.
     lead
         Steps between each series' end and the origin of its forecast, shape (n,).
-    field
-        Where they stand in the request, for messages.
     feature_set, as_of
         Where they were read; None when they were sent.
     """
 
+    facts: dict[str, str]
+    blocks: list[SeriesBlock]
     panel: Panel
     lead: npt.NDArray[np.int64]
-    field: str
     feature_set: str | None = None
     as_of: str | None = None
 
@@ -78,9 +79,10 @@ class NewestFeatures:
             named = ", ".join(name for name in ids if name not in found)[:200]
             detail = f"{len(unknown)} of {len(ids)} series are not in feature set {ref.id}: {named}"
             raise Problem(404, detail, dict(list(unknown.items())[:NAMED]))
-        panel = panel_of(facts, [found[name] for name in ids])
+        blocks = [found[name] for name in ids]
+        panel = panel_of(facts, blocks)
         lead = leads(pipeline.model.origin, facts["as_of"], panel)
-        return Source(panel, lead, "body.series_ids", ref.id, facts["as_of"])
+        return Source(_shape(facts), blocks, panel, lead, ref.id, facts["as_of"])
 
     def _newest(self, pipeline: str) -> tuple[FeatureSetRef, dict[str, str]]:
         now = time.monotonic()
@@ -116,8 +118,13 @@ def sent(pipeline: Pipeline, series: Sequence[Series], horizon: int) -> Source:
             blocks.append(SeriesBlock(each.id, start or 0, np.array(each.values, dtype=np.float64), exogenous, -1))
     if faults:
         raise Problem(422, f"{len(faults)} faults in the series", dict(list(faults.items())[:20]))
-    panel = panel_of({"frequency": frequency, "exogenous": ",".join(names)}, blocks)
-    return Source(panel, np.zeros(panel.n_series, dtype=np.int64), "body.series")
+    facts = {"frequency": frequency, "exogenous": ",".join(names)}
+    return Source(facts, blocks, panel_of(facts, blocks), np.zeros(len(blocks), dtype=np.int64))
+
+
+def _shape(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts that say what a panel is like."""
+    return {name: facts[name] for name in ("frequency", "exogenous")}
 
 
 def _ordinal(start: str, frequency: str) -> int | None:
