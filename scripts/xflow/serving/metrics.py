@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client import generate_latest as rendered
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -32,6 +39,7 @@ class Metrics:
     """
 
     def __init__(self, models: ServedModels, log: "PredictionLog") -> None:
+        disable_created_metrics()  # they would double the text
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Parts(models, log))
