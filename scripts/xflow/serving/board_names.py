@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xflow.adapters.board_reader import Reading
 from xflow.pipeline import AnyPipeline, Pipeline
+from xflow.serving.board_view import predicts
 
 # A training reads every vacancy that is known.
 NAMES = """
@@ -13,11 +14,13 @@ UNION ALL
 SELECT 'area', area_id, max(area_name)
 FROM mart.${pipeline}_input WHERE run_key = ANY(%(runs)s) AND area_id <> '' GROUP BY area_id
 """
-RUNS = """
-SELECT DISTINCT ON (kind) run_key FROM mart.run
-WHERE pipeline = %(pipeline)s AND kind IN ('train', 'predict') AND state = 'success'
-ORDER BY kind, started_at DESC, run_key DESC
+TRAINING = """
+SELECT run_key FROM mart.run
+WHERE pipeline = %(pipeline)s AND kind = 'train' AND state = 'success'
+ORDER BY started_at DESC, run_key DESC LIMIT 1
 """
+PREDICTIONS = 10
+"""Newest ones whose vacancies a training has perhaps not read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,11 @@ class Names:
 
 
 def names_of(reading: Reading, pipeline: AnyPipeline) -> Names:
-    """Return the names of the newest training's and the newest prediction's vacancies; none of series."""
+    """Return the names of the newest training's and the newest predictions' vacancies; none of series."""
     if isinstance(pipeline, Pipeline) or not reading.has("run", f"{pipeline.name}_input"):
         return Names({}, {})
-    runs = [row["run_key"] for row in reading.rows(RUNS, {"pipeline": pipeline.name})]
+    trained = reading.rows(TRAINING, {"pipeline": pipeline.name})
+    runs = [row["run_key"] for row in (*trained, *predicts(reading, pipeline.name, PREDICTIONS))]
     found = reading.rows(NAMES, {"runs": runs}, pipeline=pipeline.name)
     named = {kind: {row["id"]: row["name"] for row in found if row["kind"] == kind and row["name"]} for kind in KINDS}
     return Names(named["role"], named["area"])

@@ -1,11 +1,10 @@
 """What predictions were worth, as the newest run of the monitor that found outcomes wrote it down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from xflow.adapters.board_reader import Reading, Row
 from xflow.pipeline import AnyPipeline
 from xflow.serving.board_figures import BETTER, figures_of, level_of
-from xflow.serving.board_names import Names, names_of
 from xflow.serving.board_view import Json, View, shortened, utc
 
 # Rows_out counts the figures: a run without any found no outcome.
@@ -34,7 +33,6 @@ def realised(view: View, name: str) -> Json:
     with view.reader.reading("read realised figures for the board") as reading:
         run = reading.row(RUN, {"pipeline": pipeline.name}) if reading.has("run") else None
         rows = _figures(reading, pipeline, run) if run is not None else []
-        names = names_of(reading, pipeline) if rows else Names({}, {})
     if run is None or not rows:
         return _nothing(pipeline, shortened(run["message"]) if run else "")
     return {
@@ -45,8 +43,7 @@ def realised(view: View, name: str) -> Json:
         "asks_for_training": bool(figures_of(run["metrics"]).get(ASKS)),
         "metric": pipeline.model.metric,
         "targets": [
-            _target(pipeline, target, [row for row in rows if row["target"] == target], names)
-            for target in pipeline.targets
+            _target(pipeline, target, [row for row in rows if row["target"] == target]) for target in pipeline.targets
         ],
     }
 
@@ -62,7 +59,7 @@ def _nothing(pipeline: AnyPipeline, message: str) -> Json:
     return {**empty, "message": message, "asks_for_training": False, "metric": pipeline.model.metric, "targets": []}
 
 
-def _target(pipeline: AnyPipeline, target: str, rows: Sequence[Row], names: Names) -> Json:
+def _target(pipeline: AnyPipeline, target: str, rows: Sequence[Row]) -> Json:
     main = pipeline.model.metric
     overall = {row["metric"]: row for row in rows if row["slice"] == "all" and not row["model_version"]}
     order = sorted(overall, key=lambda metric: (metric != main, level_of(metric) or 0, metric))
@@ -79,10 +76,10 @@ def _target(pipeline: AnyPipeline, target: str, rows: Sequence[Row], names: Name
             ({"step": int(row["item"]), **_figure(row)} for row in rows if row["slice"] == "step"),
             key=lambda each: each["step"],
         ),
-        "worst": _part(rows, "series", {}, worst=True),
-        "roles": _part(rows, "role", names.roles),
-        "areas": _part(rows, "area", names.areas),
-        "cohorts": _part(rows, "cohort", {}),
+        "worst": _part(rows, "series", worst=True),
+        "roles": _part(rows, "role"),
+        "areas": _part(rows, "area"),
+        "cohorts": _part(rows, "cohort"),
     }
 
 
@@ -101,11 +98,11 @@ def _metric(row: Row, main: str, rows: Sequence[Row]) -> Json:
     }
 
 
-def _part(rows: Sequence[Row], name: str, names: Mapping[str, str], *, worst: bool = False) -> list[Json]:
+def _part(rows: Sequence[Row], name: str, *, worst: bool = False) -> list[Json]:
     """Return the figures of the parts of a slice: the worst first, or those of the most outcomes."""
     found = [row for row in rows if row["slice"] == name]
     found.sort(key=lambda row: (-row["value"] if worst else -row["n"], row["item"]))
-    return [{"item": row["item"], "name": names.get(row["item"]) or row["item"], **_figure(row)} for row in found]
+    return [{"item": row["item"], **_figure(row)} for row in found]
 
 
 def _figure(row: Row) -> Json:

@@ -37,15 +37,15 @@ class Sessions:
 
     def open(self, username: str, password: str) -> str | None:
         """Return a new session, or None when name or password is wrong; both are compared in constant time."""
-        given = hashlib.sha256(password.encode()).hexdigest()
-        known = hmac.compare_digest(username.encode(), self._username.encode())
-        right = hmac.compare_digest(given.encode(), self._password.encode())
+        given = hashlib.sha256(_bytes(password)).hexdigest()
+        known = hmac.compare_digest(_bytes(username), _bytes(self._username))
+        right = hmac.compare_digest(_bytes(given), _bytes(self._password))
         return str(self._signer.dumps(secrets.token_urlsafe(12))) if known & right else None
 
     def expiry(self, session: str) -> datetime | None:
         """Return when a session ends, in UTC; None when it has ended or never was."""
         try:
-            number, signed_at = self._signer.loads(session, max_age=SECONDS, return_timestamp=True)
+            number, signed_at = self._signer.loads(_bytes(session), max_age=SECONDS, return_timestamp=True)
         except BadData:
             return None
         return None if number in self._ended else signed_at.astimezone(UTC) + timedelta(seconds=SECONDS)
@@ -62,6 +62,10 @@ class Sessions:
     def username(self) -> str:
         """The only user."""
         return self._username
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")  # JSON may hold what UTF-8 does not
 
 
 def _key(path: Path) -> str:
