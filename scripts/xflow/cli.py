@@ -144,6 +144,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
         raise typer.Exit(1)
 
 
+@app.command()
+def serve() -> None:
+    """Run the prediction service and the board until told to end."""
+    from xflow.serving.server import main
+
+    with reported():
+        main()
+
+
 def _train_target(
     steps: Steps[TrainRunner],
     target: str,

@@ -66,7 +66,7 @@ def application(service: Service) -> FastAPI:
 
 def main() -> None:
     """Serve until told to end."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     settings = ServingSettings.from_env()
     app = application(made_service(settings))
     uvicorn.run(
