@@ -50,7 +50,7 @@ def list_keys(service: Services, caller: MayAdmin) -> KnownKeys:  # noqa: ARG001
     return KnownKeys(keys=known)
 
 
-@router.post("", status_code=201, responses=problem_responses(409))
+@router.post("", status_code=201, responses=problem_responses(400, 409, 413))
 def add_key(wanted: NewKey, service: Services, caller: MayAdmin, response: Response) -> MadeKey:  # noqa: ARG001
     """Make a key. The answer is the only place that tells it: the service keeps its sha256."""
     key, token = service.keys.add(wanted.name, wanted.role)

@@ -64,7 +64,8 @@ def show_model(name: ModelName, service: Services, caller: MayPredict) -> ModelS
 
 
 @router.put(
-    "/{name}", responses={**_example(ONE | RAN, "The version answers"), **problem_responses(404, 409, 503, 507)}
+    "/{name}",
+    responses={**_example(ONE | RAN, "The version answers"), **problem_responses(400, 404, 409, 413, 503, 507)},
 )
 def deploy_model(name: ModelName, wanted: Wanted, service: Services, caller: MayDeploy) -> Deployment:  # noqa: ARG001
     """Let a version answer, once it has passed its smoke test; the old one answers until then, and if it fails."""

@@ -65,7 +65,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of an application become a problem document."""
+    """Let every error of an application become a problem document, and describe that in its OpenAPI."""
+    _describe(app)
 
     @app.exception_handler(Problem)
     async def refused(request: Request, error: Problem) -> JSONResponse:
@@ -96,6 +97,21 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("%s failed", request.url.path, exc_info=error)
         return answer(request, 500, "the service failed: its log says why")
+
+
+def _describe(app: FastAPI) -> None:
+    """Add the document to the schemas, as `problem_responses` refers to it."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        found = plain()
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
+        if ProblemDocument.__name__ not in schemas:
+            made = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update({**made.pop("$defs", {}), ProblemDocument.__name__: made})
+        return found
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def answer(
