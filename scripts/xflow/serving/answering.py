@@ -64,7 +64,7 @@ Ask = Annotated[Asking, Depends(_asking)]
 """The request of a caller who may ask for predictions, as a parameter of an endpoint."""
 
 
-async def _json(request: Request) -> None:
+async def _json(request: Request, caller: MayPredict) -> None:  # noqa: ARG001  # a stranger is told nothing else
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(415, "send JSON with Content-Type: application/json", {"header.content-type": kind or "missing"})

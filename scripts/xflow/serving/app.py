@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from xflow.serving import board, health, key_routes, metrics, models, series, vacancies
+from xflow.serving import board, health, key_routes, metrics, models, scoring, series, vacancies
 from xflow.serving.board_headers import BoardHeaders
 from xflow.serving.middleware import RequestScope
 from xflow.serving.problems import install
@@ -41,4 +41,4 @@ def create_app(
     return app
 
 
-ROUTERS: tuple[Any, ...] = (vacancies, series, board, health, metrics, models, key_routes)
+ROUTERS: tuple[Any, ...] = (vacancies, series, scoring, board, health, metrics, models, key_routes)
