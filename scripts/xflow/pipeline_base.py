@@ -140,7 +140,7 @@ class ServingPolicy(Section):
     Attributes
     ----------
     max_latency_ms
-        Of one vacancy or series: the slowest of a hundred calls may take so long, in milliseconds.
+        Of one vacancy or series: the median of thirty calls, in milliseconds.
     tolerance
         By how much its answers to the golden rows, which were logged with it, may differ from those of the training:
         relative to the number, and absolute below 1.

@@ -4,13 +4,14 @@ import contextlib
 import itertools
 import socket
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
 from vacancy_lives import RATES, Make, Snapshot
 
 from xflow.adapters.vacancy_history import GreenplumHistory
-from xflow.refs import RunKey
+from xflow.refs import ModelVersionRef, RunKey
 from xflow.settings import Settings
 
 
@@ -95,3 +96,21 @@ def history_of(stores: Settings, key: RunKey) -> "Make":
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def deployable(stack: Settings) -> list[ModelVersionRef]:
+    """Three versions of a model, the second of which is the champion; the third is the first again. None changes them.
+
+    Their intervals have the widths 1, 2 and 1; see `small_models.small_version`.
+    """
+    from small_models import small_version
+    from xflow.adapters.mlflow_registry import MlflowRegistry  # MLflow's client takes seconds
+
+    registry = MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    made = [small_version(registry, name, width) for width in (1.0, 2.0)]
+    registry.promote(made[1], None)
+    run_id = registry.open_run(RunKey(pipeline=name, kind="train", run_id="the first again"), {}, {})
+    model = registry.facts(made[0].mlflow_run_id)["tags"]["xflow.model_uri"]
+    return [*made, registry.register(name, run_id, model, {}, "")]

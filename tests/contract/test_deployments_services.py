@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from small_models import small_model, small_panel, small_pipeline, small_version
+from small_models import small_model, small_panel, small_pipeline
 from xflow.adapters.golden import INPUTS, INSIDE, OUTPUTS
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.errors import ChampionMissing, DiskFull, ModelMissing, ModelRefused, ServiceUnavailable
@@ -68,21 +67,12 @@ def registry(stack: Settings) -> MlflowRegistry:
     return MlflowRegistry(stack.mlflow_uri, stack.mlflow_username, stack.mlflow_password)
 
 
-@pytest.fixture(scope="module")
-def versions(registry: MlflowRegistry) -> list[ModelVersionRef]:
-    """Three versions of one model, the second of which is the champion; no test changes them."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    made = [small_version(registry, name, width) for width in (1.0, 2.0, 3.0)]
-    registry.promote(made[1], None)
-    return made
-
-
 @pytest.fixture
 def world(
-    registry: MlflowRegistry, versions: list[ModelVersionRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: MlflowRegistry, deployable: list[ModelVersionRef], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     monkeypatch.setenv("XFLOW_PIPELINES", str(tmp_path / "pipelines"))
-    return World(versions[0].name, registry, tmp_path / "models", small_pipeline(versions[0].name))
+    return World(deployable[0].name, registry, tmp_path / "models", small_pipeline(deployable[0].name))
 
 
 @pytest.fixture
@@ -281,7 +271,8 @@ def test_a_download_that_breaks_off_leaves_nothing(world: World, monkeypatch: py
 def test_requests_during_swaps_are_answered_by_one_version_or_the_other(world: World) -> None:
     service = world.service()
     service.deploy(world.name, "1")
-    want = {str(n): small_model(float(n)).forecast(small_panel(), 3).bounds[0] for n in (1, 2, 3)}
+    widths = {"1": 1.0, "2": 2.0, "3": 1.0}
+    want = {name: small_model(width).forecast(small_panel(), 3).bounds[0] for name, width in widths.items()}
     ended, wrong, seen = threading.Event(), [], Counter[str]()
 
     def ask() -> None:
