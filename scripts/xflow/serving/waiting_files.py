@@ -14,16 +14,17 @@ class WaitingFiles:
     ----------
     folder
         What a service that ended left there waits again.
+
+    Attributes
+    ----------
+    rows
+        How many wait.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._rows = {path: path.read_bytes().count(b"\n") for path in sorted(folder.glob("*.jsonl"))}
-
-    @property
-    def rows(self) -> int:
-        """How many rows wait."""
-        return sum(list(self._rows.values()))
+        self.rows = sum(self._rows.values())
 
     def paths(self) -> list[Path]:
         """Return the files, oldest first."""
@@ -34,6 +35,7 @@ class WaitingFiles:
         path = self._folder / f"{time.time_ns():020d}-{batch.id}.jsonl"
         write_whole(path, batch.lines())
         self._rows[path] = len(batch.rows)
+        self.rows += len(batch.rows)
 
     def read(self, path: Path) -> tuple[Batch, list[bytes]]:
         """Return a waiting batch, and the lines of its file that cannot be read."""
@@ -49,4 +51,4 @@ class WaitingFiles:
     def remove(self, path: Path) -> None:
         """Take away a batch that the mart has."""
         path.unlink()
-        del self._rows[path]
+        self.rows -= self._rows.pop(path)
