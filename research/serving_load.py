@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import uvloop
@@ -128,7 +128,7 @@ def start(load: Load) -> subprocess.Popen[str]:
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(asdict(load)))
+    process.stdin.write(json.dumps(vars(load)))
     process.stdin.close()
     return process
 
@@ -144,4 +144,4 @@ def finish(process: subprocess.Popen[str]) -> Measured:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(uvloop.run(run(Load(**json.load(sys.stdin)))))))
+    print(json.dumps(vars(uvloop.run(run(Load(**json.load(sys.stdin)))))))
