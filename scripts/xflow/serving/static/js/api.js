@@ -1,5 +1,7 @@
 // The service's JSON. An answer is data, or an ApiError with the words of its problem document.
 
+import { keep, kept } from "./kept.js";
+
 export class ApiError extends Error {
   constructor(status, detail) {
     super(detail);
@@ -18,15 +20,29 @@ export function ask(path, parameters = {}) {
   return pending.get(url);
 }
 
-// Open a session, or close it.
-export const signIn = (username, password) =>
-  request("board/api/session", {
+const UNTIL = "xflow-session-until";
+
+// Open a session; until when it lasts is remembered, so that nobody who has none is asked for one.
+export async function signIn(username, password) {
+  const session = await request("board/api/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ username, password }),
   });
+  keep(UNTIL, session.expires_at);
+}
 
-export const signOut = () => request("board/api/session", { method: "DELETE" });
+export async function signOut() {
+  keep(UNTIL, "");
+  await request("board/api/session", { method: "DELETE" });
+}
+
+// Fail with status 401 unless a session is open.
+export async function session() {
+  const until = kept(UNTIL);
+  if (until !== null && !(new Date(until) > new Date())) throw new ApiError(401, "");
+  await ask("session");
+}
 
 async function request(url, options = {}) {
   let answer;

@@ -43,7 +43,7 @@ function tokens(cohorts) {
 }
 
 function stacked({ target, version, vacancies, cohorts, by_role, by_area }, by) {
-  const groups = [{ name: t("all"), vacancies, shares: cohorts.map((each) => each.share) }, ...(by === "area" ? by_area : by_role).slice(0, MOST_BARS)];
+  const groups = [{ name: t(state.role || state.area ? "chosen" : "all"), vacancies, shares: cohorts.map((each) => each.share) }, ...(by === "area" ? by_area : by_role).slice(0, MOST_BARS)];
   const colours = tokens(cohorts);
   const names = cohorts.map(({ cohort }) => cohortName(cohort));
   const largest = cohorts.reduce((best, each) => (each.share > best.share ? each : best));

@@ -26,9 +26,9 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
   ]);
   const lines = [
     { label: t("actual"), data: row(history, ({ value }) => value), borderColor: colour("ink"), borderWidth: 1.8, pointRadius: 0, pointHoverRadius: 4 },
-    { label: t("forecast"), data: joined, borderColor: colour("series"), borderWidth: 2.6, pointRadius: 0, pointHoverRadius: 5, forecast: true },
+    points.length && { label: t("forecast"), data: joined, borderColor: colour("series"), borderWidth: 2.6, pointRadius: 0, pointHoverRadius: 5, forecast: true },
     ...earlier.map((each) => ({ label: t("earlier_forecast"), data: row(each, ({ forecast }) => forecast), borderColor: colour("other"), borderDash: [2, 4], borderWidth: 2, pointRadius: 0 })),
-  ];
+  ].filter(Boolean);
   const known_at = new Map(points.map((each) => [each.at, each]));
   return {
     type: "line",

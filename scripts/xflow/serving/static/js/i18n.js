@@ -1,5 +1,6 @@
 // The page's words. A text lives in both dictionaries under one key; `{name}` is put in.
 
+import { keep, kept } from "./kept.js";
 import { en } from "./words_en.js";
 import { ru } from "./words_ru.js";
 
@@ -7,13 +8,7 @@ const KEY = "xflow-language";
 const dictionaries = { en, ru };
 
 function first() {
-  try {
-    const kept = localStorage.getItem(KEY);
-    if (kept in dictionaries) return kept;
-  } catch {
-    // a frame may not keep anything
-  }
-  const wanted = (navigator.languages ?? [navigator.language]).map((each) => each.slice(0, 2));
+  const wanted = [kept(KEY), ...(navigator.languages ?? [navigator.language]).map((each) => each.slice(0, 2))];
   return wanted.find((each) => each in dictionaries) ?? "en";
 }
 
@@ -23,11 +18,7 @@ export const locale = () => (language === "ru" ? "ru-RU" : "en-GB");
 
 export function otherLanguage() {
   language = language === "ru" ? "en" : "ru";
-  try {
-    localStorage.setItem(KEY, language);
-  } catch {
-    // the choice then lasts until the page is left
-  }
+  keep(KEY, language);
 }
 
 // The text of a key, with values put in; a number picks the plural form after `|` where there are some.

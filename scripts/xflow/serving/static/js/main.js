@@ -1,6 +1,6 @@
 // The page from start to end: a session, the sections, and a look at the newest figures every minute.
 
-import { ask } from "./api.js";
+import { ask, session } from "./api.js";
 import { followTheme } from "./charts.js";
 import { byId, fill, h } from "./dom.js";
 import { time } from "./format.js";
@@ -52,9 +52,9 @@ async function refresh() {
   await sections(shown);
 }
 
-async function sections(shown) {
+async function sections(shown, wanted = () => true) {
   if (!shown?.overview) return;
-  const ends = await Promise.allSettled(shown.sections.map((each) => each.refresh(shown.overview)));
+  const ends = await Promise.allSettled(shown.sections.filter(wanted).map((each) => each.refresh(shown.overview)));
   if (ends.some(({ reason }) => reason?.status === 401) && shown === page) leave(t("session_ended"));
 }
 
@@ -70,8 +70,8 @@ function frame({ places, overview: { environment, links, now, version } }) {
 
 followTheme();
 document.addEventListener("theme", () => page?.sections.forEach((each) => each.again()));
-onChoice(() => page && sections(page));
+onChoice((names) => page && sections(page, (each) => each.choices.some((name) => names.includes(name))));
 setInterval(() => document.visibilityState === "visible" && refresh(), EVERY);
 
 document.documentElement.lang = language;
-ask("session").then(({ user }) => (user ? enter() : leave()), (error) => leave(error.status === 401 ? "" : words(error)));
+session().then(enter, (error) => leave(error.status === 401 ? "" : words(error)));

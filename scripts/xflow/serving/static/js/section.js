@@ -5,8 +5,9 @@ import { t } from "./i18n.js";
 import { words } from "./shell.js";
 
 export class Section {
-  constructor(id, title, about) {
-    this.id = id;
+  // `choices` are those of the address that change what it shows.
+  constructor(id, title, about, choices) {
+    this.choices = choices;
     this.trouble = h("div", { "aria-live": "polite" });
     this.body = h("div", { class: "stack", "aria-busy": "true" }, h("div", { class: "loading", role: "status" }, h("span", { class: "unseen" }, t("loading"))));
     this.root = h(

@@ -23,11 +23,13 @@ export function choose(changes, { replace = false } = {}) {
 function tell() {
   if (location.hash === last) return;
   last = location.hash;
+  const before = state;
   state = read();
-  for (const each of listeners) each(state);
+  const names = Object.keys({ ...before, ...state }).filter((name) => before[name] !== state[name]);
+  for (const each of listeners) each(names);
 }
 
-// Call when a choice changes, by the page or by the browser's buttons.
+// Call with the names of the choices that have changed, by the page or by the browser's buttons.
 export const onChoice = (listener) => listeners.push(listener);
 
 window.addEventListener("popstate", tell);

@@ -22,6 +22,7 @@ export const en = {
   api: "API",
   as_table: "Show as a table",
   all: "All",
+  chosen: "Selected",
   nav_pipelines: "Overview",
   nav_forecasts: "Forecasts",
   nav_accuracy: "Accuracy",

@@ -22,6 +22,7 @@ export const ru = {
   api: "API",
   as_table: "Показать таблицей",
   all: "Все",
+  chosen: "Выбранное",
   nav_pipelines: "Обзор",
   nav_forecasts: "Прогнозы",
   nav_accuracy: "Точность",

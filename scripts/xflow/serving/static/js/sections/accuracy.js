@@ -11,7 +11,7 @@ import { choose, state } from "../state.js";
 
 export class Accuracy extends Section {
   constructor() {
-    super("accuracy", "accuracy", "accuracy_about");
+    super("accuracy", "accuracy", "accuracy_about", ["accuracy"]);
     this.which = new Choice("accuracy-which", t("pipeline"), (value) => choose({ accuracy: value }));
     this.error = new ChartFigure("accuracy-error");
     this.detail = new ChartFigure("accuracy-detail");
@@ -145,7 +145,7 @@ function byItem({ steps, cohorts, roles }, { metric }) {
   const [what, rows] = [
     ["by_step", steps.map(({ step, ...rest }) => ({ ...rest, item: String(step) }))],
     ["by_cohort", cohorts.map((each) => ({ ...each, item: cohortName(each.item) }))],
-    ["by_role", roles.map((each) => ({ ...each, item: each.name }))],
+    ["by_role", roles],
   ].find(([, found]) => found.length) ?? ["by_cohort", []];
   return {
     title: t(what, { metric: name }),

@@ -14,7 +14,7 @@ const [WIDTH, HEIGHT] = [240, 34];
 
 export class Decisions extends Section {
   constructor() {
-    super("decisions", "decisions", "decisions_about");
+    super("decisions", "decisions", "decisions_about", ["decisions"]);
     this.which = new Choice("decisions-which", t("pipeline"), (value) => choose({ decisions: value }));
   }
 

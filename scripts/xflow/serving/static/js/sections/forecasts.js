@@ -14,7 +14,7 @@ const MOST_OFFERED = 200;
 
 export class Forecasts extends Section {
   constructor() {
-    super("forecasts", "forecasts", "forecasts_about");
+    super("forecasts", "forecasts", "forecasts_about", ["pipeline", "series", "periods"]);
     this.pipeline = new Choice("forecast-pipeline", t("pipeline"), (value) => choose({ pipeline: value, series: "" }));
     this.periods = new Choice("forecast-periods", t("history"), (value) => choose({ periods: value }));
     this.search = h("input", { id: "series", type: "search", list: "series-list", autocomplete: "off", spellcheck: "false" });
@@ -37,27 +37,30 @@ export class Forecasts extends Section {
 
   async load(overview) {
     const able = overview.pipelines.filter(({ kind }) => kind === "series");
-    this.pipeline.offer(able.map(({ name }) => [name, name]), state.pipeline);
+    if (!able.length) return this.when("all", "none", () => fill(this.body, nothing(t("no_forecasting"))));
+    const busy = able.find(({ freshness }) => freshness.predicted_at);
+    this.pipeline.offer(able.map(({ name }) => [name, name]), state.pipeline ?? busy?.name);
     this.periods.offer(["60", "120", "240", "2000"].map((n) => [n, n === "2000" ? t("all_periods") : t("periods", { n })]), state.periods ?? (window.innerWidth < 600 ? "60" : "120"));
     this.name = this.pipeline.select.value;
-    if (!this.name) return this.empty(t("no_forecasting"), null);
     const offered = await this.offer("");
-    if (!offered.length && !state.series) return this.empty(t("no_forecasts"), h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${this.name}_predict`)));
     const series = state.series || offered[0];
-    if (document.activeElement !== this.search) this.search.value = series;
-    const path = `pipelines/${encodeURIComponent(this.name)}/forecast`;
-    let found;
-    try {
-      found = await ask(path, { series, periods: this.periods.select.value });
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      return this.when("all", [series, this.name], () => this.place(nothing(t("no_series", { series }), h("p", {}, words(error)))));
+    if (!series) {
+      const todo = h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${this.name}_predict`));
+      return this.when("all", ["nothing", this.name], () => this.place(nothing(t("no_forecasts"), todo)));
     }
-    this.when("all", found, () => this.show(found));
+    if (document.activeElement !== this.search) this.search.value = series;
+    const found = await this.read(series);
+    this.when("all", found, () => (found.status ? this.place(nothing(t("no_series", { series }), h("p", {}, words(found)))) : this.show(found)));
   }
 
-  empty(what, todo) {
-    this.when("all", what, () => fill(this.body, nothing(what, todo)));
+  // A series' history and forecast; the error itself when nothing knows the series.
+  async read(series) {
+    try {
+      return await ask(`pipelines/${encodeURIComponent(this.name)}/forecast`, { series, periods: this.periods.select.value });
+    } catch (error) {
+      if (error.status === 404) return error;
+      throw error;
+    }
   }
 
   place(...children) {

@@ -14,7 +14,7 @@ import { wordLists } from "../word_lists.js";
 
 export class Market extends Section {
   constructor() {
-    super("market", "market", "market_about");
+    super("market", "market", "market_about", ["market", "role", "area", "days", "by"]);
     this.pipeline = new Choice("market-pipeline", t("pipeline"), (value) => choose({ market: value, role: "", area: "" }));
     this.role = new Choice("role", t("role"), (value) => choose({ role: value }));
     this.area = new Choice("area", t("area"), (value) => choose({ area: value }));

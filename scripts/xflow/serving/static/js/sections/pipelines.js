@@ -13,7 +13,7 @@ const MOST_DOTS = 8;
 
 export class Pipelines extends Section {
   constructor() {
-    super("pipelines", "pipelines", null);
+    super("pipelines", "pipelines", null, []);
     this.root.querySelector(".section-head").remove();
     this.root.setAttribute("aria-label", t("pipelines"));
     this.root.removeAttribute("aria-labelledby");

@@ -11,7 +11,7 @@ import { choose, state } from "../state.js";
 
 export class Served extends Section {
   constructor() {
-    super("served", "served", "served_about");
+    super("served", "served", "served_about", ["hours"]);
     this.hours = new Choice("hours", t("span"), (value) => choose({ hours: value }));
     this.figure = new ChartFigure("served-hours");
     this.figures = [this.figure];
