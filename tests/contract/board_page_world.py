@@ -232,8 +232,9 @@ def fill_market(world: World, groups: list[tuple[str, str]]) -> None:
 def fill_requests(world: World, model: str) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     same = {
-        "request_row": 0, "pipeline": world.pipeline.name, "target": "salary", "model_name": model, "model_version": "1",
-        "endpoint": "/v1/vacancies/predict", "caller": "a", "entity_id": "1", "input": "{}", "output": "{}", "seconds": 0.02,
+        "request_row": 0, "pipeline": world.pipeline.name, "target": "salary", "model_name": model,
+        "model_version": "1", "endpoint": "/v1/vacancies/predict", "caller": "a", "entity_id": "1", "input": "{}",
+        "output": "{}", "seconds": 0.02,
     }  # fmt: skip
     rows = [same | {"served_at": now - timedelta(hours=i), "request_id": f"r{i}"} for i in range(6)]
     batch = pa.RecordBatch.from_pylist(rows, SERVED_SCHEMA)

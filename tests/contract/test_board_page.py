@@ -84,7 +84,7 @@ def open_tab(browser: Any) -> Iterator[Callable[..., Any]]:
             "console", lambda said: made.errors.append(said.text) if said.type in ("error", "warning") else None
         )
         made.page.on("pageerror", lambda error: made.errors.append(str(error)))
-        made.page.on("requestfailed", lambda request: made.failed(request))
+        made.page.on("requestfailed", made.failed)
         made.page.on("request", lambda request: made.hosts.add(urlsplit(request.url).netloc))
         yield made
         context.close()
@@ -115,7 +115,7 @@ def test_whole_page_has_figures_and_no_errors(place: Page, open_tab: Callable[..
         assert f"Train a first model: run {place.untrained}_train" in text
         assert "not better" not in text
         expect(tab.page.locator(".forest")).to_have_count(1)
-        expect(tab.page.locator(f"a[href^='http://mlflow.test/']").first).to_be_visible()
+        expect(tab.page.locator("a[href^='http://mlflow.test/']").first).to_be_visible()
         assert tab.errors == []
         assert tab.hosts == {urlsplit(place.url).netloc}
 
@@ -206,7 +206,8 @@ def test_in_a_frame_there_are_no_links_that_lead_nowhere(place: Page, open_tab: 
         expect(tab.page.locator("#served .stats")).to_be_visible()
         tab.page.evaluate(
             "url => { const frame = document.createElement('iframe'); frame.src = url; frame.id = 'frame';"
-            "frame.setAttribute('sandbox', 'allow-scripts allow-same-origin allow-forms'); document.body.append(frame); }",
+            "frame.setAttribute('sandbox', 'allow-scripts allow-same-origin allow-forms');"
+            "document.body.append(frame); }",
             place.url,
         )
         frame = tab.page.frame_locator("#frame")
