@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from xflow.pipeline import load_all
+from xflow.pipeline import AnyPipeline
 from xflow.serving.app import create_app
 from xflow.serving.board_view import Board
 from xflow.serving.deployments import Deployments
 from xflow.serving.keys import Keys
 from xflow.serving.metrics import Metrics
+from xflow.serving.pipeline_files import read_again
+from xflow.serving.pipeline_files import read_again
 from xflow.serving.prediction_log import PredictionLog
 from xflow.serving.served import ServedModels
 from xflow.serving.service import Service
-from xflow.settings import ServingSettings, pipelines_folder
+from xflow.settings import ServingSettings
 
 log = logging.getLogger("xflow.serving")
 
@@ -31,7 +33,8 @@ def made_service(settings: ServingSettings) -> Service:
     from xflow.adapters.tarantool import TarantoolFeatures
     from xflow.environments import environment
 
-    pipelines = {pipeline.name: pipeline for pipeline in load_all(pipelines_folder())}
+    pipelines: dict[str, AnyPipeline] = {}
+    read_again(pipelines)
     models = ServedModels()
     sink = GreenplumServedPredictions(settings.greenplum_dsn)
     predictions = PredictionLog(sink, settings.home / "log", settings.log_rows)
