@@ -16,6 +16,7 @@ log = logging.getLogger("xflow.serving")
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 20
+LONGEST_FIELD = 200
 
 
 class Fault(BaseModel):
@@ -75,7 +76,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
-        fields = {".".join(map(str, each["loc"])): each["msg"] for each in found[:MOST_FAULTS]}
+        fields = dict(map(_fault, found[:MOST_FAULTS]))
         named = ", ".join(list(fields)[:5])
         return answer(request, 422, f"{len(found)} faults in the request: {named}", fields)
 
@@ -112,6 +113,14 @@ def _describe(app: FastAPI) -> None:
         return found
 
     app.openapi = described  # type: ignore[method-assign]
+
+
+def _fault(error: dict[str, Any]) -> tuple[str, str]:
+    """Return the field of a fault and what is wrong with it."""
+    where, message = error["loc"], str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "json_invalid":  # its place is the number of a character
+        return str(where[0]), f"no JSON at character {where[-1]}: {error['ctx']['error']}"
+    return ".".join(map(str, where))[:LONGEST_FIELD], message
 
 
 def answer(

@@ -141,7 +141,7 @@ def _check(vacancies: list[Vacancy], most: int) -> None:
     }
     if twice:
         shown = dict(list(twice.items())[:20])
-        raise Problem(422, f"{len(twice)} ids come twice: answers are told apart by them", shown)
+        raise Problem(422, f"{len(twice)} of {len(vacancies)} ids come twice: answers are told apart by them", shown)
 
 
 def _answer(ask: Asking, vacancies: Sequence[Vacancy], found: Cohorts) -> JSONResponse:
