@@ -125,6 +125,14 @@ MLFLOW = {
     "/api/2.0/mlflow-artifacts/artifacts": "GET",
     "/api/2.0/mlflow/users/get?username=admin": "GET",
 }
+SERVING = {
+    "/v1/models": "GET",
+    "/v1/keys": "GET",
+    "/metrics": "GET",
+    "/v1/vacancies/predict": "POST",
+    "/invocations": "POST",
+    "/board/api/overview": "GET",
+}
 Probe = type(postgres)
 PROBES = {
     "postgres:5432": postgres,
@@ -134,6 +142,7 @@ PROBES = {
     "s3:8333": s3,
     "s3:18333": s3_grpc,
     "mlflow:5000": web(f"Basic {BASIC}", MLFLOW),
+    "serving:8000": web(f"Bearer {WRONG}", SERVING),
     "api-server:8080": web("Bearer x.y.z", AIRFLOW),
 }
 

@@ -38,7 +38,7 @@ def stranger(containers, *places: str) -> dict[str, str]:
 def test_every_port_refuses_a_stranger(containers):
     places = [f"{service}:{port}" for service in containers.services for port in sorted(listening(containers, service))]
     assert {"postgres:5432", "redis:6379", "greenplum:5432", "tarantool:3301", "s3:8333"} <= set(places)
-    assert {"mlflow:5000", "api-server:8080"} <= set(places)
+    assert {"mlflow:5000", "api-server:8080", "serving:8000"} <= set(places)
     answers = stranger(containers, *places)
     assert {place: said for place, said in answers.items() if not said.startswith("refused: ")} == {}
 
@@ -76,7 +76,7 @@ def test_no_password_is_an_argument_or_in_a_log(containers):
 
 
 def test_containers_do_not_run_as_root_where_they_are_ours(containers):
-    for service in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "mlflow"):
+    for service in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "mlflow", "serving"):
         assert containers.execute(service, "id", "-u").strip() != "0"
 
 
@@ -84,6 +84,19 @@ def test_a_worker_knows_nothing_that_makes_an_administrator(containers):
     """What a task can read, anybody who may change a DAG can."""
     names = ("AIRFLOW_PASSWORD", "XFLOW_AIRFLOW_JWT_SECRET", "XFLOW_AIRFLOW_API_SECRET", "XFLOW_AIRFLOW_FERNET_KEY")
     names += ("XFLOW_GREENPLUM_PASSWORD", "XFLOW_POSTGRES_PASSWORD", "MLFLOW_ADMIN_PASSWORD")
+    names += ("XFLOW_SERVING_KEY", "XFLOW_BOARD_PASSWORD")
     secrets = {containers.environment[name] for name in names}
     for worker in containers.running("worker"):
         assert [name for name in worker["Config"]["Env"] if name.partition("=")[2] in secrets] == []
+
+
+def test_the_prediction_service_is_told_no_password_that_people_or_loaders_use(containers):
+    kept = ("XFLOW_SERVING_DB_PASSWORD", "XFLOW_TARANTOOL_PASSWORD", "MLFLOW_TRACKING_PASSWORD")
+    secrets = [
+        value
+        for name, value in containers.environment.items()
+        if name.endswith(("PASSWORD", "SECRET", "KEY")) and name not in kept and len(value) > 15
+    ]
+    assert len(secrets) > 15
+    (serving,) = containers.running("serving")
+    assert [line.partition("=")[0] for line in serving["Config"]["Env"] if any(s in line for s in secrets)] == []
