@@ -130,7 +130,8 @@ project_name() { printf 'xflow-%s' "$(head -c 64 /dev/urandom | base64 -w 0 | tr
 environment_fill() {
   local name
   : "${XFLOW_S3_BUCKET:=xflow}" "${MLFLOW_TRACKING_USERNAME:=xflow}" "${MLFLOW_ADMIN_USERNAME:=admin}"
-  : "${AIRFLOW_USERNAME:=admin}" "${XFLOW_BOARD_USERNAME:=admin}" "${XFLOW_WORKERS:=1}" "${XFLOW_ALERTS:=}" "${COMPOSE_PROFILES:=}"
+  : "${AIRFLOW_USERNAME:=admin}" "${XFLOW_BOARD_USERNAME:=admin}"
+  : "${XFLOW_WORKERS:=1}" "${XFLOW_ALERTS:=}" "${COMPOSE_PROFILES:=}"
   : "${COMPOSE_PROJECT_NAME:=$(project_name)}" "${COMPOSE_FILE:=docker-compose.yml:docker/compose.development.yml}"
   : "${XFLOW_TARANTOOL_MEMORY:=$((2 * 1024 ** 3))}"
   : "${XFLOW_AIRFLOW_FERNET_KEY:=$(head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_')}"
