@@ -1,7 +1,10 @@
 """Collect vacancies from hh.ru, keep their history, and deliver them to train and predict.
 
-Before it is switched on, write your contact into `collect.user_agent` of the pipeline's file: hh.ru wants to
-know who asks.
+#### Before it is switched on
+
+Write your contact into `collect.user_agent` of the pipeline's file: hh.ru wants to know who asks.
+
+#### Steps
 
 1. **collect**: a snapshot of everything that the queries of the pipeline's file list goes to S3 unchanged, but for
    the contacts of recruiters, which are dropped. With `fetch` off it asks for nothing.

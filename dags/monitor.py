@@ -1,10 +1,16 @@
 """Look at what became of the predictions, and ask for a retraining when they are no longer good.
 
+#### Steps
+
 1. **monitor** joins the predictions in the mart with the actual values that have arrived since, late and corrected ones
-   as well: realised error, interval coverage, by window of time, step, version and segment go to `mart.realised`, and a
-   picture to MLflow. Without a champion or an actual value it says so and succeeds.
+   as well: realised error and interval coverage, by window of time, step, version and segment. Without a champion or
+   an actual value it says so and succeeds.
 2. **request_training** starts the training when the rule of the pipeline's file (`monitor`) asks for it: enough bad
    windows, or drift together with a bad newest window. It does not ask again before a training has followed.
+
+#### Where to look
+
+Figures: `mart.realised`. Picture: `figures/realised.png` of the run `monitor ...` in MLflow.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +18,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk import AssetAlias, dag, get_current_context, task
 
 from xflow.pipeline import AnyPipeline
-from xflow_airflow import Json, as_of_param, dag_arguments, log, param, pipelines, retrain_asset, runner
+from xflow_airflow import Json, dag_arguments, log, param, pipelines, retrain_asset, runner
+from xflow_form import as_of_param
 from xflow_lineage import declare
 
 if TYPE_CHECKING:

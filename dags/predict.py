@@ -1,14 +1,27 @@
 """Predict with the champions.
 
-Runs when input was delivered to S3, when another champion came into service, by `predict_schedule` of the pipeline's
-file, or by hand. The predictions go to S3 as parquet, with the manifest written last, and to the output mart, each
-row linked to the input row it stands on. Before that, **check_drift** holds the input against what the champions
-learned from: the run fails when it has drifted beyond `drift` of the pipeline's file, and nothing is predicted.
+#### What starts it
 
+Input that was delivered to S3, another champion, `predict_schedule` of the pipeline's file, or a person: *Trigger*.
 Without `input_uri`, a delivery is predicted by itself, and a new champion predicts the latest delivery; a run by
-hand or by schedule takes the input of the pipeline's file. A run of a **backfill** takes of that input what was known
-at its date, and lets the champion of that date predict: it fails where there was none. Give a backfill at most four
-active runs: five feature sets are kept.
+hand or by schedule takes the input of the pipeline's file.
+
+#### Steps
+
+1. **input** checks every row against the contract, keeps it in the mart, and writes features to predict from.
+2. **check_drift** holds the input against what the champions learned from: the run fails when it has drifted beyond
+   `drift` of the pipeline's file, and nothing is predicted.
+3. **make_predictions** writes the predictions to S3 as parquet, with the manifest last.
+4. **load_predictions** copies them into the mart, each row linked to the input row it stands on.
+
+#### Backfill
+
+A run of it takes what was known at its date, and lets the champion of that date predict: it fails where there was
+none. Give it at most four active runs: five feature sets are kept.
+
+#### Where to look
+
+Predictions: `mart.<pipeline>_prediction`. Drift report: the run `predict ...` of the pipeline's experiment in MLflow.
 """
 
 from typing import TYPE_CHECKING
@@ -28,13 +41,13 @@ from xflow_airflow import (
     log,
     log_checked,
     param,
-    params,
     pipelines,
     runner,
 )
 from xflow_alerts import tell
 from xflow_backfill import by_the_clock, past_date, predict_schedule
 from xflow_deadline import deadline_alert
+from xflow_form import params
 from xflow_lineage import declare
 
 if TYPE_CHECKING:

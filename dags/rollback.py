@@ -1,11 +1,15 @@
 """Put an earlier version of a model back into service.
 
-Start it by hand and say why. `champion` moves back to the version that served before, or to the one that `version`
-names; the version that it replaces becomes `previous`, so that a second rollback takes the first one back. Who, why
-and what are kept in `mart.promotion`, and the predictions that follow use the version.
+#### How
 
-A training that is repeated does not promote a version again that was rolled back: only a person does, with this
-DAG or with `xflow promote`.
+Start it by hand and say why. `champion` moves back to the version that served before, or to the one that `version`
+names; the version that it replaces becomes `previous`, so that a second rollback takes the first one back.
+
+#### What follows
+
+Who, why and what are kept in `mart.promotion`, and the predictions that follow use the version. A training that is
+repeated does not promote a version again that was rolled back: only a person does, with this DAG or with
+`xflow promote`.
 """
 
 from airflow.sdk import Param, dag, get_current_context, task
@@ -57,7 +61,7 @@ def form(pipeline: AnyPipeline) -> dict[str, Param]:
             minLength=1,
             pattern=r"\S",
             title="Reason",
-            description_md="Why; it is kept with the decision.",
+            description_md="Why; it is kept with the decision, in `mart.promotion`.",
         ),
         "version": version_field("the version that served before."),
     }

@@ -1,14 +1,22 @@
 """Tune, train, register and judge a model for each target.
 
-The input is checked against the contract and kept in the mart; what can be learned from is written
-as features.
+#### What starts it
 
-1. **plan** freezes the holdout and lays out the folds before it: rolling origins of series, employers of vacancies.
-2. **tune** tunes every candidate and scores it by the folds; **select** chooses the members, which must beat the floor.
-3. **fit** fits the selected model without the holdout; its figures and pictures go to MLflow.
-4. **judge** compares it with the champion on the holdout, and **promote** lets it serve when it is better. With
-   `promotion: {approval: true}` in the pipeline's file a person is asked in between. A new champion starts the
-   predictions.
+`schedule` of the pipeline's file, a request of the monitor, or a person: *Trigger*.
+
+#### Steps
+
+1. **input** checks every row against the contract, keeps it in the mart, and writes features to learn from.
+2. **plan** freezes the holdout and lays out the folds before it: rolling origins of series, employers of vacancies.
+3. **tune** tunes every candidate and scores it by the folds; **select** chooses the members, which must beat the floor.
+4. **fit** fits the selected model without the holdout, **register** makes it a version in MLflow.
+5. **judge** compares it with the champion on the holdout, and **promote** lets it serve when it is better. With
+   `promotion: {approval: true}` in the pipeline's file a person is asked in between.
+6. **close_run** writes into the ledger what came of it. A new champion starts the predictions.
+
+#### Where to look
+
+Figures and pictures: the experiment of the pipeline's name in MLflow. Every decision with its reason: `mart.promotion`.
 """
 
 from datetime import timedelta
@@ -26,13 +34,13 @@ from xflow_airflow import (
     log,
     log_checked,
     param,
-    params,
     pipelines,
     promoted,
     runner,
     train_schedule,
 )
 from xflow_alerts import tell
+from xflow_form import params
 from xflow_lineage import declare
 
 
@@ -151,14 +159,15 @@ def build(pipeline: AnyPipeline) -> None:
         minimum=1,
         maximum=1000,
         title="Trials",
-        description_md="Tuning trials for each candidate.",
+        description_md="Settings that are tried for each candidate: more take longer, and may find better ones.",
     )
 
     force = Param(
         False,
         type="boolean",
         title="Force",
-        description_md="Compute features and scores again where input, configuration and code are unchanged.",
+        description_md="Compute features and scores again, also where input, configuration and code are unchanged. "
+        "Off: an earlier run's are taken over.",
     )
 
     @dag(

@@ -19,7 +19,6 @@ from airflow.sdk import (
     AssetOrTimeSchedule,
     AssetWatcher,
     CronTriggerTimetable,
-    Param,
     XComArg,
     get_current_context,
     task,
@@ -28,7 +27,7 @@ from airflow.sdk import (
 from xflow_deliveries import DeliveryTrigger
 
 from xflow.errors import ConfigInvalid
-from xflow.pipeline import AnyPipeline, Pipeline, load
+from xflow.pipeline import AnyPipeline, load
 from xflow.refs import RunKey
 from xflow.settings import pipelines_folder
 from xflow_alerts import failure_callback, success_callback
@@ -78,11 +77,13 @@ def pipelines() -> list[AnyPipeline]:
 
 
 def dag_arguments(pipeline: AnyPipeline, kind: Kind, doc: str) -> dict[str, Any]:
-    """Return the arguments that all DAGs of a pipeline share."""
+    """Return the arguments that all DAGs of a pipeline share; `doc` is Markdown, its first line the summary."""
+    summary, _, more = doc.partition("\n")
     return {
         "dag_id": f"{pipeline.name}_{kind}",
-        "description": pipeline.description,
-        "doc_md": f"{pipeline.description}\n\n{doc}",
+        "description": f"{summary} {pipeline.description}",
+        # Airflow leaves no space between two paragraphs: what should stand apart has a heading.
+        "doc_md": f"### {summary}\n\n`{pipeline.name}`: {pipeline.description}\n\n{more}",
         "default_args": {**TASK_DEFAULTS, "on_failure_callback": failure_callback(pipeline)},
         "on_success_callback": success_callback(pipeline),
         "tags": ["xflow", kind, *pipeline.tags],
@@ -106,47 +107,9 @@ def clock(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(seconds=1))
 
 
-def params(pipeline: AnyPipeline, kind: Kind) -> dict[str, Param]:
-    """Return the fields of the trigger form that both kinds have."""
-    usual = getattr(pipeline.input, kind)
-    shared = {
-        "input_uri": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^s3://[^/\s]+/\S+$",
-            title="Input URI",
-            description_md=f"s3:// URI of a parquet object, or of a prefix ending in /. Empty: {usual}",
-        ),
-        "as_of": as_of_param("Newest timestamp that may be used. Empty: the newest of the input."),
-    }
-    return shared | ({"horizon": _horizon(pipeline)} if isinstance(pipeline, Pipeline) else {})
-
-
-def as_of_param(meaning: str) -> Param:
-    """Return the field of the trigger form for a time."""
-    return Param(
-        None,
-        type=["null", "string"],
-        pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$",
-        title="As of",
-        description_md=f"As 2026-10-31 or 2026-10-31T23:00:00. {meaning}",
-    )
-
-
-def _horizon(pipeline: Pipeline) -> Param:
-    return Param(
-        pipeline.model.horizon,
-        type="integer",
-        minimum=1,
-        maximum=10_000,
-        title="Horizon",
-        description_md=f"Steps to forecast, each of frequency {pipeline.contract.frequency}.",
-    )
-
-
 def champion_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever a champion was promoted."""
-    return Asset(name=f"{pipeline.name}_champion", uri=f"xflow://{pipeline.name}/champion", group="xflow")
+    return _asset(pipeline.name, "champion", "Another version serves: predictions and its deployment follow.")
 
 
 def promoted(pipeline: AnyPipeline) -> AssetAlias:
@@ -156,19 +119,28 @@ def promoted(pipeline: AnyPipeline) -> AssetAlias:
 
 def retrain_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever realised figures, or drift, ask for a training."""
-    return Asset(name=f"{pipeline.name}_retrain", uri=f"xflow://{pipeline.name}/retrain", group="xflow")
+    return _asset(pipeline.name, "retrain", "The monitor asks for a training: it follows.")
 
 
 def collected_asset(name: str) -> Asset:
     """Return the asset that has an event whenever a pipeline's vacancies were collected and delivered."""
-    return Asset(name=f"{name}_collected", uri=f"xflow://{name}/collected", group="xflow")
+    return _asset(name, "collected", "Input to train on was collected: a training follows.")
 
 
 def delivery_asset(pipeline: AnyPipeline) -> Asset:
     """Return the asset that has an event whenever input to predict from was delivered to S3."""
     watcher = AssetWatcher(name=f"{pipeline.name}_deliveries", trigger=DeliveryTrigger(pipeline.input.predict))
+    return _asset(pipeline.name, "delivery", "Input lies on S3 to predict from: a prediction follows.", watcher)
+
+
+def _asset(pipeline: str, what: str, about: str, *watchers: AssetWatcher) -> Asset:
+    """Return an asset that says on Airflow's page what an event of it means."""
     return Asset(
-        name=f"{pipeline.name}_delivery", uri=f"xflow://{pipeline.name}/delivery", group="xflow", watchers=[watcher]
+        name=f"{pipeline}_{what}",
+        uri=f"xflow://{pipeline}/{what}",
+        group="xflow",
+        extra={"event": about},
+        watchers=list(watchers),
     )
 
 

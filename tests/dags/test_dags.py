@@ -107,7 +107,8 @@ def test_tasks_and_their_order(train: Any, predict: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_task_is_documented_limited_and_retried_with_growing_pauses(parsed: Any, kind: str) -> None:
     dag = parsed["dags"][f"tourism_monthly_{kind}"]
-    assert dag["doc"].startswith("Monthly forecasts")
+    assert dag["doc"].startswith("### ")
+    assert "Monthly forecasts" in dag["doc"]
     for name, task in dag["tasks"].items():
         assert task["doc"], name
         assert task["retries"] == 3, name
