@@ -1,8 +1,11 @@
 // What every section does: a heading, what it says while it loads or fails, and drawing only what has changed.
 
+import { ask } from "./api.js";
 import { fill, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { words } from "./shell.js";
+
+class Superseded extends Error {}
 
 export class Section {
   // `choices` are those of the address that change what it shows.
@@ -18,26 +21,38 @@ export class Section {
       this.body,
     );
     this.figures = [];
+    this.turn = 0;
     this.drawn = new Map();
   }
 
   // Load and draw; what stood there stays when that fails. Only a session that has ended is for the caller.
   async refresh(overview) {
+    this.turn += 1;
     try {
       await this.load(overview);
       fill(this.trouble);
       this.body.removeAttribute("aria-busy");
     } catch (error) {
       if (error.status === 401) throw error;
+      if (error instanceof Superseded) return;
       if (error.status === undefined) console.error(error);
       fill(this.trouble, h("p", { class: "error banner" }, words(error)));
       this.quiet();
     }
   }
 
+  // Ask the API; an answer that comes after something else was chosen is not shown.
+  async ask(path, parameters) {
+    const turn = this.turn;
+    const answer = await ask(path, parameters);
+    if (turn !== this.turn) throw new Superseded();
+    return answer;
+  }
+
   // Nothing will be loaded now: do not look as if.
   quiet() {
-    if (this.body.hasAttribute("aria-busy")) fill(this.body);
+    this.body.removeAttribute("aria-busy");
+    this.body.querySelector(":scope > .loading")?.remove();
   }
 
   // Call `render` if what it shows is not what is there already.

@@ -1,6 +1,5 @@
 // What predictions turned out to be worth, over time, beside what the holdout promised.
 
-import { ask } from "../api.js";
 import { axis, ChartFigure, colour } from "../charts.js";
 import { fill, h } from "../dom.js";
 import { fixed, known, number, period, share, time } from "../format.js";
@@ -22,7 +21,7 @@ export class Accuracy extends Section {
 
   async load(overview) {
     const names = overview.pipelines.map(({ name }) => name);
-    const all = await Promise.all(names.map((name) => ask(`pipelines/${encodeURIComponent(name)}/realised`)));
+    const all = await Promise.all(names.map((name) => this.ask(`pipelines/${encodeURIComponent(name)}/realised`)));
     const found = names.flatMap((name, at) => all[at].targets.map((target) => ({ name, about: all[at], target })));
     const first = found.map((each) => [key(each), each.target.target ? `${each.name}: ${named("target", each.target.target)}` : each.name]);
     this.which.offer(first, state.accuracy);

@@ -1,6 +1,5 @@
 // Every decision about a model: which version, who decided, and how sure the comparison was.
 
-import { ask } from "../api.js";
 import { fill, h, svg } from "../dom.js";
 import { day, fixed, known, number, share, signed, time } from "../format.js";
 import { named, t } from "../i18n.js";
@@ -22,7 +21,7 @@ export class Decisions extends Section {
     const names = overview.pipelines.map(({ name }) => name);
     this.which.offer([["", t("all")], ...names.map((name) => [name, name])], state.decisions);
     const asked = this.which.select.value ? [this.which.select.value] : names;
-    const answers = await Promise.all(asked.map((name) => ask(`pipelines/${encodeURIComponent(name)}/promotions`, { limit: 50 })));
+    const answers = await Promise.all(asked.map((name) => this.ask(`pipelines/${encodeURIComponent(name)}/promotions`, { limit: 50 })));
     const rows = answers.flatMap(({ promotions }) => promotions).sort((a, b) => (a.decided_at < b.decided_at ? 1 : -1));
     this.when("all", rows, () => this.show(rows));
   }

@@ -1,6 +1,5 @@
 // One series: its history, its forecast and how sure that is. Any series of any forecasting pipeline.
 
-import { ask } from "../api.js";
 import { ChartFigure } from "../charts.js";
 import { calm, fill, h } from "../dom.js";
 import { fan, fanKeys } from "../fan.js";
@@ -56,7 +55,7 @@ export class Forecasts extends Section {
   // A series' history and forecast; the error itself when nothing knows the series.
   async read(series) {
     try {
-      return await ask(`pipelines/${encodeURIComponent(this.name)}/forecast`, { series, periods: this.periods.select.value });
+      return await this.ask(`pipelines/${encodeURIComponent(this.name)}/forecast`, { series, periods: this.periods.select.value });
     } catch (error) {
       if (error.status === 404) return error;
       throw error;
@@ -69,7 +68,7 @@ export class Forecasts extends Section {
   }
 
   async offer(search) {
-    const { series, total } = await ask(`pipelines/${encodeURIComponent(this.name)}/series`, { search, limit: MOST_OFFERED });
+    const { series, total } = await this.ask(`pipelines/${encodeURIComponent(this.name)}/series`, { search, limit: MOST_OFFERED });
     this.count.textContent = t("series_of", { n: number(total, 7) });
     fill(this.list, series.map((each) => h("option", { value: each })));
     if (!search) this.known = series;

@@ -1,6 +1,5 @@
 // The market of vacancies: how many are open, what they pay, and what the models expect of each.
 
-import { ask } from "../api.js";
 import { ChartFigure } from "../charts.js";
 import { cohortBars } from "../cohorts.js";
 import { fill, h } from "../dom.js";
@@ -34,19 +33,14 @@ export class Market extends Section {
     if (!name) return this.when("page", "none", () => fill(this.body, nothing(t("no_vacancies"))));
     const path = `pipelines/${encodeURIComponent(name)}`;
     const chosen = { role: state.role, area: state.area };
-    const answers = await Promise.allSettled([
-      ask(`${path}/market/filters`),
-      ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }),
-      ask(`${path}/cohorts`, chosen),
-      ask(`${path}/words`, { count: 10 }),
-    ]);
-    const [filters, market, cohorts, words] = answers.map(({ value }) => value);
     this.when("page", "some", () => fill(this.body, this.fields, Object.values(this.places)));
-    if (filters) this.offer(filters);
-    if (market) this.when("market", market, () => this.showMarket(market, name));
-    if (cohorts) this.when("cohorts", [cohorts, state.by], () => cohortBars(this.places.cohorts, this.cohorts, cohorts, name));
-    if (words) this.when("words", words, () => wordLists(this.places.words, words, name));
-    const failed = answers.find(({ status }) => status === "rejected");
+    const ends = await Promise.allSettled([
+      this.ask(`${path}/market/filters`).then((filters) => this.offer(filters)),
+      this.ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }).then((market) => this.when("market", market, () => this.showMarket(market, name))),
+      this.ask(`${path}/cohorts`, chosen).then((found) => this.when("cohorts", [found, state.by], () => cohortBars(this.places.cohorts, this.cohorts, found, name))),
+      this.ask(`${path}/words`, { count: 10 }).then((words) => this.when("words", words, () => wordLists(this.places.words, words, name))),
+    ]);
+    const failed = ends.find(({ status }) => status === "rejected");
     if (failed) throw failed.reason;
   }
 
@@ -94,7 +88,7 @@ function daily({ days, forecast }, what, write, title) {
     keys: points.length ? fanKeys(points) : [],
     caption: ahead
       ? t("market_ahead", { day: label(ahead.at), value: text(ahead.forecast) })
-      : t(what === "salary" && forecast?.open?.length ? "choose_both" : "no_market_forecast"),
+      : t(what === "salary" && forecast?.open?.length && !(state.role && state.area) ? "choose_both" : "no_market_forecast"),
     columns: [t("day"), title],
     rows: [...points.map(({ at, forecast: value }) => [`${label(at)} (${t("forecast")})`, text(value)]).reverse(), ...history.toReversed().map(({ at, value }) => [label(at), known(value) ? text(value) : "–"])],
     config: () => fan({ history, points, label, write: text, tick: compact }),

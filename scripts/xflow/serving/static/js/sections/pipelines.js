@@ -1,6 +1,5 @@
 // The state of things: one sentence, and a card for every pipeline.
 
-import { ask } from "../api.js";
 import { fill, h } from "../dom.js";
 import { ago, day, fixed, number, period, share, span, time } from "../format.js";
 import { named, t } from "../i18n.js";
@@ -21,7 +20,7 @@ export class Pipelines extends Section {
 
   async load(overview) {
     const runs = await Promise.all(
-      overview.pipelines.map(({ name }) => ask(`pipelines/${encodeURIComponent(name)}/runs`, { limit: 60 })),
+      overview.pipelines.map(({ name }) => this.ask(`pipelines/${encodeURIComponent(name)}/runs`, { limit: 60 })),
     );
     const minute = Math.floor(Date.now() / 60_000); // so that "4 minutes ago" stays true
     this.when("all", [overview.pipelines, runs, minute], () =>
@@ -131,7 +130,7 @@ function versusFloor({ metric, value, floor, better }) {
 
 const others = ({ figures, coverage }) =>
   [
-    ...figures.filter(({ main }) => !main).map(({ metric, value }) => `${named("metric", metric)} ${number(value)}`),
+    ...figures.filter(({ main }) => !main).map(({ metric, value }) => `${named("metric", metric)} ${metric === "smape" ? share(value / 100, 1) : number(value)}`),
     ...coverage.map(({ level, value }) => t("covers", { level: share(level / 100), share: share(value, 1) })),
   ].join(" · ");
 

@@ -1,6 +1,5 @@
 // Predictions that were asked for over the network: how many, how fast, by which versions.
 
-import { ask } from "../api.js";
 import { axis, ChartFigure, colour, table } from "../charts.js";
 import { fill, h } from "../dom.js";
 import { ago, known, number, time } from "../format.js";
@@ -19,7 +18,7 @@ export class Served extends Section {
 
   async load() {
     this.hours.offer(["24", "48", "168", "720"].map((n) => [n, n < 100 ? t("hours", { n }) : t("days", { n: n / 24 })]), state.hours ?? "48");
-    const served = await ask("served", { hours: this.hours.select.value });
+    const served = await this.ask("served", { hours: this.hours.select.value });
     this.when("all", served, () => this.show(served));
   }
 
