@@ -208,9 +208,9 @@ def test_what_does_not_answer_as_it_was_fitted_is_refused(
     service.deploy(world.name, "1")
     whole = world.registry.download
 
-    def changed(version: ModelVersionRef, target: Path) -> Path:
-        change(whole(version, target))
-        return target
+    def changed(version: ModelVersionRef, target: Path) -> None:
+        whole(version, target)
+        change(target)
 
     monkeypatch.setattr(world.registry, "download", changed)
     with pytest.raises(ModelRefused, match=said):
@@ -258,8 +258,9 @@ def test_a_download_that_breaks_off_leaves_nothing(world: World, monkeypatch: py
     service.deploy(world.name, "1")
     whole = world.registry.download
 
-    def broken(version: ModelVersionRef, target: Path) -> Path:
-        (whole(version, target) / "python_model.pkl").unlink()
+    def broken(version: ModelVersionRef, target: Path) -> None:
+        whole(version, target)
+        (target / "python_model.pkl").unlink()
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(world.registry, "download", broken)

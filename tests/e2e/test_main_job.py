@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from xflow.refs import RunKey
+from xflow.serving_rest import ServingRest
 
 pytestmark = pytest.mark.e2e
 
@@ -83,6 +84,17 @@ def test_training_leaves_a_champion_with_figures_and_pictures(stack, trained):
     assert {"figures/forecast_against_actual.png", "figures/error_by_horizon.png", "figures/residuals.png"} <= {
         artifact.path for artifact in stack.mlflow.list_artifacts(version.run_id, "figures")
     }
+
+
+def test_the_service_answers_with_the_champion_once_it_is_deployed(stack, trained):
+    assert stack.run("deploy", RUN_ID) == "success", stack.tasks("deploy", RUN_ID)
+    champion = stack.mlflow.get_model_version_by_alias(PIPELINE, "champion").version
+    service = ServingRest(stack.settings.serving_url, stack.settings.serving_key)
+    assert service.call("GET", f"/v1/models/{PIPELINE}")["version"] == champion
+    names = {task["task_id"]: task["rendered_map_index"] for task in stack.tasks("deploy", RUN_ID)}
+    assert names["deploy_version"] == f"{PIPELINE} {champion}"
+    (row,) = stack.rows("select state, model_version from mart.run where run_key = %s", f"{PIPELINE}/deploy/{RUN_ID}")
+    assert row == ("success", champion)
 
 
 def test_the_feature_set_is_ready(stack, trained):

@@ -18,6 +18,9 @@ from xflow.refs import ModelVersionRef
 if TYPE_CHECKING:
     from xflow.ports import AnyModel
 
+CODE = "code"
+"""Name of the folder of a model with the code that was logged."""
+
 
 class MlflowRegistry(MlflowRuns):
     """Model registry on an MLflow tracking server, with its runs; see `MlflowRuns`."""
@@ -71,11 +74,18 @@ class MlflowRegistry(MlflowRuns):
             wrapped: ForecastModel | CohortsModel = loaded.unwrap_python_model()
             return wrapped.model
 
-    def download(self, version: ModelVersionRef, target: Path) -> Path:
-        """Download a version's model, as MLflow keeps it, into an empty folder; return where it lies there."""
+    def download(self, version: ModelVersionRef, target: Path) -> None:
+        """Download a version's model, as MLflow keeps it, into a folder.
+
+        The code that was logged with it stays: it is hundreds of files, and whoever loads the model here has its own.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         with mapped(self._uri):
-            uri = f"models:/{version.name}/{version.version}"
-            return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(target), tracking_uri=self._uri))
+            model = get_artifact_repository(f"models:/{version.name}/{version.version}", self._uri)
+            for part in model.list_artifacts():
+                if part.path != CODE:
+                    model.download_artifacts(part.path, str(target))
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
         """Let a version serve in this environment, and keep the one that did as the previous one."""

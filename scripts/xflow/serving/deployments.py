@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xflow.errors import ChampionMissing, ConfigInvalid, ModelMissing, ModelRefused, Retryable, XflowError
-from xflow.pipeline import AnyPipeline, load
+from xflow.errors import ChampionMissing, ModelMissing, ModelRefused, Retryable, XflowError
+from xflow.pipeline import AnyPipeline
 from xflow.refs import ModelVersionRef
 from xflow.serving.deployment_report import Attempt, Deployment, ModelState, Outcome, number, report, state
 from xflow.serving.loading import loaded
 from xflow.serving.model_cache import ModelCache
+from xflow.serving.pipeline_files import read_again
 from xflow.serving.served import ServedModel, ServedModels
 from xflow.serving.smoke import smoke_test
-from xflow.settings import pipelines_folder
 from xflow.steps.kinds import model_kind
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Deployments:
         DiskFull
             There is no space for the version's files.
         """
-        self._reread()
+        read_again(self._pipelines)
         self._owner(name)
         with self._locks.setdefault(name, threading.Lock()), self._noted(name, which):
             version = self._wanted(name, which)
@@ -193,14 +193,6 @@ class Deployments:
         if name not in owners:
             raise ModelMissing(f"no pipeline has a model {name}; there are: {', '.join(sorted(owners)) or 'none'}")
         return owners[name]
-
-    def _reread(self) -> None:
-        """Take over what the pipelines' files say now: a version may have been trained for it."""
-        for path in sorted(pipelines_folder().glob("*.yaml")):
-            try:
-                self._pipelines[path.stem] = load(path)
-            except ConfigInvalid as error:
-                log.warning("%s counts as it was read before: %s", path.stem, error)
 
     @contextmanager
     def _noted(self, name: str, which: str) -> Iterator[None]:
