@@ -211,6 +211,21 @@ def test_cohorts_are_added_up_over_the_newest_prediction_of_each_vacancy(world: 
     assert (target["version"], target["vacancies"]) == ("2", 1)
 
 
+def test_of_too_many_predictions_a_sample_is_added_up(
+    world: World, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xflow.serving.board_cohorts.MOST_ROWS", 4)
+    rows = [vacancy(str(number), "96", "1") for number in range(9)]
+    made = [predicted(world, str(number), number, 0.75) for number in range(9)]
+    said = {"model_name": f"{world.pipeline.name}_salary", "model_version": "1", "rows_out": 9}
+    world.run("predict", "old", rows, made, as_of="2026-10-29T00:00:00", **said)
+    world.run("predict", "many", rows, made, as_of="2026-10-30T00:00:00", **said)
+    found = cohorts(added_up(view, world.pipeline.name), None, None)
+    (target,) = found["targets"]
+    assert (found["sample"], found["since"]) == (3, "2026-10-30T00:00:00Z")
+    assert (target["vacancies"], target["cohorts"][0]["share"]) == (3, 0.75)  # rows 0, 3 and 6
+
+
 @pytest.fixture
 def log(stores: Settings) -> Iterator[GreenplumServedPredictions]:
     """The log, of rows of tomorrow's hour: nobody else's are there."""

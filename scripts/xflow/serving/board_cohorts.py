@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -17,8 +17,8 @@ WHERE run_key = %(run_key)s GROUP BY target
 """
 LISTED = timedelta(days=30)
 """So long hh.ru lists a vacancy: what was predicted earlier has hardly stayed open."""
-MOST_ROWS = 400_000
-"""Predictions that are added up at most; the newest run counts whatever its size."""
+MOST_ROWS = 100_000
+"""Predictions that are added up at most, which takes about a second; of a newest run that has more, a sample."""
 LOOKED_AT = 1_000
 MOST_PARTS = 20
 
@@ -38,6 +38,8 @@ class Cohorts:
     cells
         One row a target, role, area and cohort: `expected` is the sum of its probabilities, `likeliest` the number of
         vacancies of which it is the likeliest.
+    sample
+        One vacancy in so many was looked at; 1: all.
     """
 
     run: Row | None
@@ -46,6 +48,7 @@ class Cohorts:
     order: dict[str, list[str]]
     cells: list[Row]
     names: Names
+    sample: int = 1
 
 
 def added_up(view: View, name: str) -> Cohorts:
@@ -60,14 +63,16 @@ def added_up(view: View, name: str) -> Cohorts:
             return Cohorts(None, None, {}, {}, [], Names({}, {}))
         made = dict(models_of(runs[0]))
         known = {target: pipeline.model_name(target) for target in pipeline.targets}
+        sample = -(-sum(row["rows_out"] or 0 for row in runs) // MOST_ROWS) or 1
         versions = {target: (model, made[model]) for target, model in known.items() if model in made}
         return Cohorts(
             run=runs[0],
             since=utc(runs[-1]["as_of"]),
             versions=versions,
             order=_order(reading, pipeline.name, runs[0]),
-            cells=_cells(reading, pipeline.name, runs, versions.values()),
+            cells=_cells(reading, pipeline.name, runs, versions, sample),
             names=names_of(reading, pipeline),
+            sample=sample,
         )
 
 
@@ -79,6 +84,7 @@ def cohorts(found: Cohorts, role: str | None, area: str | None) -> Json:
         "run_id": found.run["run_id"] if found.run else None,
         "at": utc(found.run["started_at"]) if found.run else None,
         "since": found.since,
+        "sample": found.sample,
         "targets": [_target(found, target, role, area) for target in found.versions],
     }
 
@@ -107,9 +113,15 @@ def _order(reading: Reading, pipeline: str, run: Row) -> dict[str, list[str]]:
     return {row["target"]: list(json.loads(row["probabilities"])) for row in rows}
 
 
-def _cells(reading: Reading, pipeline: str, runs: Sequence[Row], versions: Iterable[tuple[str, str]]) -> list[Row]:
+def _cells(
+    reading: Reading, pipeline: str, runs: Sequence[Row], versions: Mapping[str, tuple[str, str]], every: int
+) -> list[Row]:
+    if not versions:
+        return []
     statement = files("xflow.sql").joinpath("board_cohorts.sql").read_text(encoding="utf-8")
-    asked = {"runs": [row["run_key"] for row in runs], "versions": [" ".join(each) for each in versions]}
+    keys = [row["run_key"] for row in runs]
+    numbers = tuple((target, version) for target, (_, version) in versions.items())
+    asked = {"runs": keys, "versions": numbers, "every": every}
     return reading.rows(statement, asked, pipeline=pipeline)
 
 

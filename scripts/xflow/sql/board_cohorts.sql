@@ -1,11 +1,14 @@
--- The newest prediction of every vacancy by one version a target, added up by role, area and cohort.
+-- The newest prediction of every vacancy by one version a target, added up by role, area and cohort; of very many
+-- vacancies every so many-th row alone, which is a fair sample as rows come in no order of what they hold.
 WITH newest AS (
     SELECT DISTINCT ON (p.vacancy_id, p.target) p.target, p.cohort, p.probabilities,
            coalesce(i.professional_role_id, '') AS role, coalesce(i.area_id, '') AS area
     FROM mart.${pipeline}_prediction p
     JOIN mart.run r ON r.run_key = p.run_key
     JOIN mart.${pipeline}_input i ON i.run_key = p.run_key AND i.row_id = p.input_row_id
-    WHERE p.run_key = ANY(%(runs)s) AND p.model_name || ' ' || p.model_version = ANY(%(versions)s)
+    WHERE p.run_key = ANY(%(runs)s) AND i.run_key = ANY(%(runs)s) AND (p.target, p.model_version) IN %(versions)s
+      -- Planners take "= 0" for hardly any row, and loop.
+      AND mod(p.input_row_id, %(every)s) < 1
     ORDER BY p.vacancy_id, p.target, r.as_of DESC NULLS LAST, r.started_at DESC, p.run_key DESC
 )
 SELECT n.target, n.role, n.area, e.key AS cohort, sum(e.value::double precision) AS expected,
