@@ -14,7 +14,6 @@ from xflow.serving.deployments import Deployments
 from xflow.serving.keys import Keys
 from xflow.serving.metrics import Metrics
 from xflow.serving.pipeline_files import read_again
-from xflow.serving.pipeline_files import read_again
 from xflow.serving.prediction_log import PredictionLog
 from xflow.serving.served import ServedModels
 from xflow.serving.service import Service
