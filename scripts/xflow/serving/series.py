@@ -177,7 +177,8 @@ def _check(asked: SeriesAsked, limits: ServingSettings) -> None:
     seen: dict[str, int] = {}
     twice = {f"body.{field}.{i}": "comes twice" for i, name in enumerate(ids) if seen.setdefault(name, i) != i}
     if twice:
-        raise Problem(422, f"{len(twice)} of {len(ids)} ids come twice: name each series once", dict(list(twice.items())[:20]))
+        detail = f"{len(twice)} of {len(ids)} ids come twice: name each series once"
+        raise Problem(422, detail, dict(list(twice.items())[:20]))
     values = sum(len(each.values) for each in asked.series or ())
     if values > limits.most_values:
         detail = f"{values} values at once: send at most {limits.most_values}"

@@ -65,15 +65,9 @@ class NewestFeatures:
         Raises
         ------
         Problem
-            404: some are not in the set. 503: there is no set.
+            404: some are not in the set. 503: there is no set, or none for long enough to be read.
         """
-        try:
-            ref, facts = self._newest(pipeline.name)
-            found = self._features.pick(ref, ids)
-        except FeatureSetMissing:  # purged or replaced since it was the newest
-            self._known.pop(pipeline.name, None)
-            ref, facts = self._newest(pipeline.name)
-            found = self._features.pick(ref, ids)
+        ref, facts, found = self._picked(pipeline.name, ids)
         unknown = {f"body.series_ids.{i}": "is in no series of it" for i, name in enumerate(ids) if name not in found}
         if unknown:
             named = ", ".join(name for name in ids if name not in found)[:200]
@@ -83,6 +77,17 @@ class NewestFeatures:
         panel = panel_of(facts, blocks)
         lead = leads(pipeline.model.origin, facts["as_of"], panel)
         return Source(_shape(facts), blocks, panel, lead, ref.id, facts["as_of"])
+
+    def _picked(
+        self, pipeline: str, ids: Sequence[str]
+    ) -> tuple[FeatureSetRef, dict[str, str], dict[str, SeriesBlock]]:
+        for _ in range(2):
+            ref, facts = self._newest(pipeline)
+            try:
+                return ref, facts, self._features.pick(ref, ids)
+            except FeatureSetMissing:  # purged or replaced since it was the newest
+                self._known.pop(pipeline, None)
+        raise Problem(503, f"features of {pipeline} are being replaced; try again", headers={"Retry-After": "1"})
 
     def _newest(self, pipeline: str) -> tuple[FeatureSetRef, dict[str, str]]:
         now = time.monotonic()
