@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from xflow.domain.forecaster import Forecast
 
 LONGEST_NAME = 40  # of a series, in a title
-BLUE, ORANGE, GREY = "#1f6fb4", "#d9730d", "#6b7280"
+BLUE, ORANGE, GREY, PALE = "#1f6fb4", "#d9730d", "#6b7280", "#b9cfe4"
+METRICS = {"mase": "MASE", "smape": "sMAPE", "mae": "MAE", "rmse": "RMSE", "log_loss": "log loss"}
+SCALED = "error of seasonal naive in the history"
+"""What errors are divided by, as in MASE, so that series of every size can be drawn together."""
+
+
+def readable(metric: str) -> str:
+    """Return how people write a metric's name."""
+    return METRICS.get(metric, metric.replace("_", " "))
 
 
 def forecast_against_actual(
@@ -48,6 +56,7 @@ def forecast_against_actual(
     scored = order[: max(int(np.isfinite(errors).sum()), 1)]
     chosen = scored[np.unique(np.linspace(0, len(scored) - 1, 6).astype(int))]
     horizon = actual.shape[1]
+    ranks = {int(i): place + 1 for place, i in enumerate(scored)}
     figure, axes = _grid(len(chosen))
     for ax, i in zip(axes, chosen, strict=True):
         past = history.series(int(i))[-4 * horizon :]
@@ -61,13 +70,19 @@ def forecast_against_actual(
         ax.plot(future, forecast.mean[i], color=BLUE, lw=1.4, label="forecast")
         name = " ".join(str(history.ids[i])[:LONGEST_NAME].split())
         # A series may be called anything: a $ in its name starts no formula.
-        ax.set_title(f"{name}   {metric} {errors[i]:.2f}", fontsize=9, loc="left", parse_math=False)
+        place = f"{readable(metric)} {errors[i]:.2f}, {ranks[int(i)]} of {len(scored)}"
+        ax.set_title(f"{name}   {place}", fontsize=9, loc="left", parse_math=False)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
         ax.xaxis.get_offset_text().set_fontsize(7)
         ax.tick_params(labelsize=7)
-        ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i]])))
-    axes[0].legend(fontsize=7, frameon=False)
-    figure.suptitle("Forecast against actual on the holdout, from the best series to the worst", fontsize=11)
+        inner = [bound[i] for bound in forecast.bounds[:2]]
+        ax.set_ylim(*_limits(np.concatenate([past, actual[i], forecast.mean[i], *inner])))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9, frameon=False)
+    figure.supylabel("value, as in the input", fontsize=9)
+    figure.suptitle(
+        f"Forecast against actual on the holdout: {len(chosen)} series, from the best to the worst of {len(scored)}",
+        fontsize=11,
+    )
     return figure
 
 
@@ -85,7 +100,12 @@ def error_by_horizon(
         ax.plot(
             steps, np.nanmean(np.abs(actual - values) / scale[:, None], axis=0), label=name, color=colour, marker="."
         )
-    ax.set(xlabel="step of the horizon", ylabel="mean scaled absolute error", title="Error by horizon (holdout)")
+    ax.set(
+        xlabel="step of the horizon",
+        ylabel=f"mean absolute error\n({SCALED} = 1)",
+        title="Error by step of the horizon, on the holdout (lower is better)",
+    )
+    ax.locator_params(axis="x", integer=True)
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False)
     return figure
@@ -100,30 +120,49 @@ def residuals(actual: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> "F
     left.hist(np.clip(shown, -limit, limit), bins=60, color=BLUE)
     left.axvline(0, color="black", lw=0.8)
     left.set(
-        xlabel="(actual - forecast) / scale", ylabel="holdout values", title="Scaled residuals (outer bars: all beyond)"
+        xlabel=f"actual - forecast\n({SCALED} = 1; outer bars: all beyond)",
+        ylabel="number of holdout values",
     )
+    left.set_title("Residuals: right of 0 the forecast was too low", fontsize=10)
     steps = np.arange(1, actual.shape[1] + 1)
     low, middle, high = np.nanquantile(scaled, [0.1, 0.5, 0.9], axis=0)
-    right.fill_between(steps, low, high, color=BLUE, alpha=0.25, lw=0, label="10 % to 90 %")
+    right.fill_between(steps, low, high, color=BLUE, alpha=0.25, lw=0, label="10% to 90% of the values")
     right.plot(steps, middle, color=BLUE, label="median")
     right.axhline(0, color="black", lw=0.8)
-    right.set(xlabel="step of the horizon", title="Residuals by horizon")
+    right.set(
+        xlabel="step of the horizon",
+        ylabel="actual - forecast",
+    )
+    right.set_title("By step: above 0 the forecast was too low", fontsize=10)
+    right.locator_params(axis="x", integer=True)
     right.legend(frameon=False)
     return figure
 
 
+SELECTED = "selected model"
+ROLES = {SELECTED: ORANGE, "member of it": BLUE, "floor, to be beaten": GREY, "not chosen": PALE}
+
+
 def candidate_scores(scores: dict[str, float], chosen: set[str], floor: str, ensemble: float, metric: str) -> "Figure":
     """Draw the backtest score of every candidate and of the selected ensemble, lower is better."""
-    rows = sorted({**scores, "selected model": ensemble}.items(), key=lambda item: -item[1])
-    colours = [
-        ORANGE if n == "selected model" else GREY if n == floor else BLUE if n in chosen else "#b9cfe4" for n, _ in rows
-    ]
-    figure, (ax,) = _grid(1, size=(8, 0.5 * len(rows) + 1.4))
-    bars = ax.barh([name for name, _ in rows], [score for _, score in rows], color=colours)
+    from matplotlib.patches import Patch
+
+    rows = sorted({**scores, SELECTED: ensemble}.items(), key=lambda item: -item[1])
+    roles = [_role(name, chosen, floor) for name, _ in rows]
+    figure, (ax,) = _grid(1, size=(8, 0.5 * len(rows) + 1.8))
+    bars = ax.barh([name for name, _ in rows], [score for _, score in rows], color=[ROLES[role] for role in roles])
     ax.bar_label(bars, fmt="%.3f", padding=3, fontsize=8)
     ax.margins(x=0.12)
-    ax.set(xlabel=f"backtest {metric} (lower is better)", title="Candidates: members blue, floor grey, selected orange")
+    ax.set(xlabel=f"{readable(metric)} over the folds (lower is better)", title="Candidates in the backtest")
+    shown = [Patch(color=colour, label=role) for role, colour in ROLES.items() if role in roles]
+    figure.legend(handles=shown, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure
+
+
+def _role(name: str, chosen: set[str], floor: str) -> str:
+    if name == SELECTED:
+        return SELECTED
+    return "floor, to be beaten" if name == floor else "member of it" if name in chosen else "not chosen"
 
 
 def plot_scale(history: Panel, seasonality: int) -> np.ndarray:

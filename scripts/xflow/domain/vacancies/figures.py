@@ -19,7 +19,9 @@ Floats = npt.NDArray[np.float64]
 MOST_SLICES = 20
 LONGEST_NAME = 32
 KINDS = {"words": "", "chars": "characters", "counts": "count"}
-SLICES = {"professional_role_id": "role", "experience_id": "experience", "employer_size": "vacancies of the employer"}
+SLICES = {"professional_role_id": "role", "experience_id": "experience", "employer_size": "employer's vacancies"}
+UNITS = {"lifetime": "days from the first sight to the end", "age": "days on offer so far"}
+"""What the cohorts of demand are made from, by measure; those of salaries are net roubles a month."""
 
 
 def figures(model: CohortModel, frame: pd.DataFrame, probabilities: Floats, labels: Labels) -> "dict[str, Figure]":
@@ -35,9 +37,10 @@ def figures(model: CohortModel, frame: pd.DataFrame, probabilities: Floats, labe
         Of those rows.
     """
     judged = labels.judged
-    made = {"cohort_shares": cohort_shares(probabilities[judged], labels.take(judged))}
+    about = f"{model.target} cohort, {UNITS.get(model.measure, 'net roubles a month')}"
+    made = {"cohort_shares": cohort_shares(probabilities[judged], labels.take(judged), about)}
     if judged.any():
-        made["confusion"] = confusion(probabilities, labels)
+        made["confusion"] = confusion(probabilities, labels, about)
         made["reliability"] = reliability(probabilities, labels)
     if top := model.top_features():
         made["top_features"] = top_features(top)
@@ -47,8 +50,14 @@ def figures(model: CohortModel, frame: pd.DataFrame, probabilities: Floats, labe
     return made
 
 
-def confusion(probabilities: Floats, labels: Labels) -> "Figure":
-    """Draw how the judged vacancies of each cohort are divided over the likeliest cohorts."""
+def confusion(probabilities: Floats, labels: Labels, about: str) -> "Figure":
+    """Draw how the judged vacancies of each cohort are divided over the likeliest cohorts.
+
+    Parameters
+    ----------
+    about
+        What the cohorts are of, with the unit.
+    """
     table = metrics.confusion(probabilities, np.where(labels.judged, labels.codes, -1))
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     figure, ax = _axes((7.5, 5.5))
@@ -66,8 +75,9 @@ def confusion(probabilities: Floats, labels: Labels) -> "Figure":
     ticks = range(len(labels.cohorts))
     ax.set_xticks(ticks, labels.cohorts, rotation=20, ha="right", fontsize=8)
     ax.set_yticks(ticks, labels.cohorts, fontsize=8)
-    ax.set(xlabel="likeliest cohort by the model", ylabel="actual cohort", title="Confusion on the holdout")
-    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the actual cohort")
+    ax.set(xlabel="likeliest cohort by the model", ylabel="actual cohort")
+    ax.set_title(f"Holdout, vacancies by {about}", fontsize=10)
+    figure.colorbar(image, ax=ax, shrink=0.8, label="share of the actual cohort (row)")
     return figure
 
 
@@ -77,10 +87,11 @@ def reliability(probabilities: Floats, labels: Labels) -> "Figure":
     bins = metrics.reliability(probabilities, codes)
     error = np.sqrt(bins["accuracy"] * (1 - bins["accuracy"]) / bins["rows"])
     figure, ax = _axes((5.5, 5))
-    ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--", label="as often as said")
+    ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--", label="right as often as said")
     ax.errorbar(
-        bins["confidence"], bins["accuracy"], yerr=error, color=BLUE, marker="o", ms=4, capsize=2, label="model"
-    )
+        bins["confidence"], bins["accuracy"], yerr=error, color=BLUE, marker="o", ms=4, capsize=2,
+        label="model, with one standard error",
+    )  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the likeliest cohort", ylabel="share that is right")
     ax.set_title(
         f"Reliability on the holdout (calibration error {metrics.calibration_error(probabilities, codes):.3f})"
@@ -89,8 +100,8 @@ def reliability(probabilities: Floats, labels: Labels) -> "Figure":
     return figure
 
 
-def cohort_shares(probabilities: Floats, labels: Labels) -> "Figure":
-    """Draw each cohort's share beside the mean probability that the model gives it."""
+def cohort_shares(probabilities: Floats, labels: Labels, about: str) -> "Figure":
+    """Draw each cohort's share beside the mean probability that the model gives it; `about` as in `confusion`."""
     counts = np.array([*labels.counts().values()])
     places = np.arange(len(counts))
     figure, ax = _axes((8, 4))
@@ -106,7 +117,7 @@ def cohort_shares(probabilities: Floats, labels: Labels) -> "Figure":
         bars = ax.bar(places + offset, values, width=0.38, color=colour, label=name)
         ax.bar_label(bars, fmt="{:.0%}", fontsize=8, padding=2)
     ax.set_xticks(places, labels.cohorts, fontsize=8)
-    ax.set(ylabel="share", title="Cohorts on the holdout")
+    ax.set(xlabel=about, ylabel="share of the vacancies", title="Cohorts on the holdout, and as the model expects them")
     ax.margins(y=0.15)
     ax.legend(frameon=False)
     return figure
@@ -131,7 +142,8 @@ def top_features(top: dict[str, list[tuple[str, float]]]) -> "Figure":
         ax.tick_params(axis="x", labelsize=7)
         ax.set_title(cohort, fontsize=9, loc="left")
         ax.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("What speaks most for each cohort (weights of the linear member)", fontsize=11)
+    figure.suptitle("What speaks most for each cohort", fontsize=11)
+    figure.supxlabel("weight of the word or category in the linear member, in log-odds", fontsize=9)
     return figure
 
 
@@ -152,7 +164,8 @@ def slices(table: pd.DataFrame, overall: float) -> "Figure":
     ax.bar_label(bars, fmt="%.2f", label_type="center", fontsize=7, color="white")  # away from the line
     ax.axvline(overall, color=ORANGE, lw=1.5)
     ax.set_yticks(range(len(shown)), names, fontsize=8)
-    ax.set(xlabel="log loss (lower is better)", title=f"Slices of the holdout (line: all vacancies, {overall:.2f})")
+    ax.set(xlabel="log loss (lower is better)")
+    ax.set_title(f"Parts of the holdout (in brackets: vacancies; line: all of it, {overall:.2f})", fontsize=10)
     ax.margins(x=0.12)
     return figure
 
