@@ -108,6 +108,33 @@ def test_the_addresses_of_alerts_are_a_password_and_where_pages_are_is_told(
     assert all(body["description"] for body in made.values())
 
 
+def test_the_key_of_the_prediction_service_is_the_password_of_its_connection(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XFLOW_SERVING_URL", "http://serving:8000")
+    monkeypatch.setenv("XFLOW_SERVING_KEY", "the key")
+    (made,) = [body for body in script.connections() if body["connection_id"] == "xflow_serving"]
+    del made["description"]
+    assert {name: value for name, value in made.items() if value} == {
+        "connection_id": "xflow_serving",
+        "conn_type": "http",
+        "host": "serving",
+        "port": 8000,
+        "schema": "http",
+        "password": "the key",
+    }
+
+
+def test_tasks_reach_the_prediction_service_where_there_is_a_connection(
+    connections: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (connections.settings().serving_url, connections.settings().serving_key) == ("", "")
+    made = {"conn_type": "http", "host": "serving", "port": 8000, "schema": "http", "password": "the key"}
+    monkeypatch.setenv("AIRFLOW_CONN_XFLOW_SERVING", json.dumps(made))
+    assert connections.settings().serving_url == "http://serving:8000"
+    assert connections.settings().serving_key == "the key"
+
+
 @pytest.mark.parametrize(("found", "calls"), [("ours", 2), ("a person's", 1), (None, 1)])
 def test_only_the_connection_that_we_made_goes_with_the_variable(
     script: ModuleType, found: str | None, calls: int
