@@ -83,7 +83,7 @@ class MlflowRegistry(MlflowRuns):
 
         with mapped(self._uri):
             model = get_artifact_repository(f"models:/{version.name}/{version.version}", self._uri)
-            for part in model.list_artifacts():
+            for part in model.list_artifacts(None):
                 if part.path != CODE:
                     model.download_artifacts(part.path, str(target))
 
