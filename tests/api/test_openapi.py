@@ -10,17 +10,6 @@ from serving_world import World
 
 pytestmark = pytest.mark.services
 
-CHECKS = (
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_schema_conformance",
-    "response_headers_conformance",
-    "negative_data_rejection",
-    "missing_required_header",
-    "unsupported_method",
-    "ignored_auth",
-)
 EXAMPLES = 20
 SEED = 1
 
@@ -32,7 +21,6 @@ def test_what_the_service_says_of_itself_is_true(world: World, tmp_path: Path) -
         "run",
         f"{world.url}/openapi.json",
         *("--header", f"Authorization: Bearer {world.key}"),
-        *("--checks", ",".join(CHECKS)),
         *("--max-examples", str(EXAMPLES), "--seed", str(SEED)),
         *("--phases", "examples,coverage,fuzzing"),
         *("--request-timeout", "30", "--continue-on-failure", "--no-color"),
