@@ -1,6 +1,7 @@
 """A running stack, of servers or of containers, and what end-to-end tests ask of it."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import boto3
@@ -13,6 +14,7 @@ from mlflow import MlflowClient
 
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.airflow_rest import AirflowRest
+from xflow.serving_rest import ServingRest
 from xflow.settings import Settings, read_env_file
 
 
@@ -24,6 +26,7 @@ class Stack:
         env = read_env_file(home / "env")
         self.settings = Settings.from_env(env)
         self.rest = AirflowRest(env["AIRFLOW_URL"], env["AIRFLOW_USERNAME"], env["AIRFLOW_PASSWORD"])
+        self.service = ServingRest(env["XFLOW_SERVING_URL"], env["XFLOW_SERVING_KEY"])
         s = self.settings
         self.s3 = boto3.client(
             "s3",
@@ -58,10 +61,28 @@ class Stack:
             time.sleep(1)
         pytest.fail(f"{path} is of version {found}, not {version}: {self.rest.call('GET', '/importErrors')}")
 
-    def run(self, kind: str, run_id: str, **conf: object) -> str:
+    def switch_on(self, kind: str) -> str:
         dag_id = f"{self.pipeline}_{kind}"
         self.await_dag(dag_id)
         self.rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        return dag_id
+
+    def deployed(self, models: Sequence[str]) -> str:
+        """Wait until the DAG that a promotion starts has ended well and the champions answer; return its run."""
+        for _ in range(180):
+            runs = self.rest.call("GET", f"/dags/{self.pipeline}_deploy/dagRuns?limit=100")["dag_runs"]
+            if runs and all(run["state"] in {"success", "failed"} for run in runs):
+                break
+            time.sleep(1)
+        assert [run["state"] for run in runs] == ["success"] * len(runs), runs
+        assert {run["run_type"] for run in runs} == {"asset_triggered"}
+        for name in models:
+            champion = self.mlflow.get_model_version_by_alias(name, "champion").version
+            assert self.service.call("GET", f"/v1/models/{name}")["version"] == str(champion)
+        return max(runs, key=lambda run: run["end_date"])["dag_run_id"]
+
+    def run(self, kind: str, run_id: str, **conf: object) -> str:
+        dag_id = self.switch_on(kind)
         self.rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
         return self.wait(dag_id, run_id)
 

@@ -51,6 +51,7 @@ def trained(stack, tmp_path_factory):
     """Train once on a small sample with two bad rows."""
     folder = tmp_path_factory.mktemp("input")
     uri = stack.upload(folder, "tests/train.parquet", series_table(MONTHS))
+    stack.switch_on("deploy")
     state = stack.run("train", RUN_ID, input_uri=uri, horizon=HORIZON, trials=1)
     assert state == "success", [(t["task_id"], t["state"]) for t in stack.tasks("train", RUN_ID)]
     return RunKey(pipeline=PIPELINE, kind="train", run_id=RUN_ID)
@@ -110,6 +111,29 @@ def test_every_prediction_is_linked_to_its_input_row(stack, predicted):
         str(predicted),
     )
     assert linked == [(wanted,)]
+
+
+def test_a_promotion_brings_the_champion_into_service_and_it_answers_as_the_batch_does(stack, predicted):
+    run_id = stack.deployed([PIPELINE])
+    query = (
+        "select series_id, step, forecast, lower_80, upper_95 from mart.tourism_monthly_prediction where run_key = %s"
+    )
+    batch = {(row[0], row[1]): row[2:] for row in stack.rows(query, str(predicted))}
+    asked = {"series_ids": sorted({series for series, _ in batch}), "horizon": HORIZON}
+    answer = stack.service.call("POST", f"/v1/series/{PIPELINE}/forecast", asked)
+    assert answer["feature_set"] == str(predicted)
+    online = {
+        (series["id"], step + 1): (
+            series["forecast"][step], series["intervals"]["80"]["lower"][step], series["intervals"]["95"]["upper"][step]
+        )
+        for series in answer["forecasts"] for step in range(HORIZON)
+    }  # fmt: skip
+    assert online.keys() == batch.keys()
+    np.testing.assert_allclose([online[key] for key in batch], list(batch.values()), rtol=1e-9)
+    key = RunKey(pipeline=PIPELINE, kind="deploy", run_id=run_id)
+    assert stack.rows("select state, model_version from mart.run where run_key = %s", str(key)) == [
+        ("success", answer["model"]["version"])
+    ]
 
 
 def test_predictions_on_s3_match_their_manifest(stack, predicted, tmp_path):

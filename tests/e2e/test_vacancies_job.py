@@ -36,6 +36,7 @@ def collected(stack):
 
 @pytest.fixture(scope="module")
 def trained(stack, collected):
+    stack.switch_on("deploy")
     state = stack.run("train", RUN_ID, trials=1)
     assert state == "success", [(t["task_id"], t["state"]) for t in stack.tasks("train", RUN_ID)]
     return RunKey(pipeline=PIPELINE, kind="train", run_id=RUN_ID)
@@ -100,6 +101,21 @@ def test_every_prediction_is_linked_to_its_vacancy(stack, predicted):
         shares = json.loads(probabilities)
         assert sum(shares.values()) == pytest.approx(1)
         assert shares[cohort] == probability == max(shares.values())
+
+
+def test_a_promotion_brings_the_champions_into_service_and_they_answer_as_the_batch_does(stack, predicted):
+    stack.deployed([f"{PIPELINE}_{target}" for target in TARGETS])
+    query = "select vacancy_id, target, cohort, probabilities from mart.vacancies_prediction where run_key = %s"
+    batch = {(row[0], row[1]): (row[2], json.loads(row[3])) for row in stack.rows(query, str(predicted))}
+    texts = {row["vacancy_id"]: row["responsibility"] for row in delivered(stack, "predict").to_pylist()}
+    asked = [{"id": name, "responsibility": texts[name]} for name in sorted({name for name, _ in batch})[:50]]
+    answer = stack.service.call("POST", f"/v1/vacancies/predict?pipeline={PIPELINE}", {"vacancies": asked})
+    assert len(answer["predictions"]) == len(asked) > 20
+    for row in answer["predictions"]:
+        for target in TARGETS:
+            cohort, probabilities = batch[row["id"], target]
+            assert row[target]["cohort"] == cohort
+            assert row[target]["probabilities"] == pytest.approx(probabilities, abs=1e-9)
 
 
 def test_the_same_runs_again_change_nothing(stack, trained, predicted):
