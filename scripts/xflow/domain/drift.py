@@ -198,8 +198,8 @@ def _range(column: Column, old: pd.Series, new: pd.Series) -> Finding:
     gone = {"both": below | above, "low": below, "high": above}[column.sides]
     count = int(gone.sum())
     p = outside(count, len(values), len(old), sides=2 if column.sides == "both" else 1)
-    bounds = {"both": f"{low:.4g} to {high:.4g}", "low": f"{low:.4g} and more", "high": f"{high:.4g} and less"}
-    detail = f"{count / len(values):.1%} outside {bounds[column.sides]}"
+    beyond = {"both": f"outside {low:.4g} to {high:.4g}", "low": f"below {low:.4g}", "high": f"above {high:.4g}"}
+    detail = f"{count / len(values):.1%} {beyond[column.sides]}, the range of the training"
     if count:
         detail += f", as {', '.join(f'{value:.4g}' for value in sorted(set(values[gone]))[:EXAMPLES])}"
     return Finding(column.name, Check.VALUES, count / len(values), p, detail)

@@ -22,12 +22,12 @@ LEAST = 1e-3
 VALUES = (Check.VALUES,)
 BOTH = (Check.VALUES, Check.DISTRIBUTION)
 COLUMNS = (
-    Column("level", tolerance=0.2, checks=BOTH, about="lg of the mean of the last seasons, with its sign"),
+    Column("level", tolerance=0.2, checks=BOTH, about="log10 of the mean of the last seasons, with its sign"),
     Column(
-        "moved", tolerance=0.1, sides="high", checks=VALUES, about="lg of the size over that in training, either way"
+        "moved", tolerance=0.1, sides="high", checks=VALUES, about="log10 of the size over that in training, either way"
     ),
-    Column("change", tolerance=0.07, checks=BOTH, about="lg of the size of the last seasons over that before them"),
-    Column("variability", tolerance=0.2, checks=BOTH, about="lg of the change from season to season over the size"),
+    Column("change", tolerance=0.07, checks=BOTH, about="log10 of the size of the last seasons over that before them"),
+    Column("variability", tolerance=0.2, checks=BOTH, about="log10 of the change from season to season over the size"),
     Column("zeros", tolerance=0.1, sides="high", checks=BOTH, about="share of zeros in the last seasons"),
     Column("unchanged", tolerance=0.1, sides="high", checks=BOTH, about="share of values that equal the one before"),
     Column(
@@ -37,11 +37,11 @@ COLUMNS = (
         checks=VALUES,
         about="last seasons that most series gained, and it did not",
     ),
-    Column("length", tolerance=0.1, sides="low", checks=VALUES, about="lg of the number of values"),
+    Column("length", tolerance=0.1, sides="low", checks=VALUES, about="log10 of the number of values"),
     Column(
-        "forecast", tolerance=0.07, checks=BOTH, about="lg of the size of the forecast over that of the last seasons"
+        "forecast", tolerance=0.07, checks=BOTH, about="log10 of the size of the forecast over that of the last seasons"
     ),
-    Column("width", tolerance=0.15, checks=BOTH, about="lg of the width of the widest interval over the size"),
+    Column("width", tolerance=0.15, checks=BOTH, about="log10 of the width of the widest interval over the size"),
 )
 
 

@@ -21,13 +21,13 @@ def columns(model: CohortModel) -> tuple[Column, ...]:
         column
         for text in model.texts
         for column in (
-            Column(f"{text}_words", tolerance=0.1, about=f"lg of the words of {text}"),
+            Column(f"{text}_words", tolerance=0.1, about=f"log10 of the words of {text}"),
             Column(f"{text}_russian", tolerance=0.1, sides="low", about=f"share of Cyrillic letters in {text}"),
         )
     ]
     named = [name for name in model.categories if name != EMPLOYER]
     categories = [Column(name, "category", about=f"{name} of the vacancy") for name in named]
-    salary = Column("salary", tolerance=0.1, about="lg of the monthly net salary in roubles, where one is stated")
+    salary = Column("salary", tolerance=0.1, about="log10 of the monthly net salary in roubles, where one is stated")
     chances = [
         Column(f"p_{name}", tolerance=0.05, checks=PREDICTED, about=f"predicted probability of {name}")
         for name in model.cohorts

@@ -114,10 +114,13 @@ def _summary(drift: Drift, title: str, about: dict[str, str]) -> str:
     return (
         f'<style>{STYLE}</style><section id="xflow"><h1>{escape(title)}: '
         f'<b style="color:{COLOURS[drift.verdict]}">{drift.verdict}</b></h1>'
+        "<p>The input, and what the model predicts from it, beside the sample that was kept at its training. "
+        "OK: nothing to do. WARN: predicted and told. STOP: nothing is predicted. The worst check decides, "
+        "and is the first of the table.</p>"
         "<p>A check counts when the share that moved is large enough and its p-value, corrected for the number of "
-        "checks (Holm), is small enough. Below, Evidently marks columns by their p-value alone, however "
-        "little they moved.</p>"
+        "checks (Holm), is small enough. Evidently's report below the table marks columns by their p-value alone, "
+        "however little they moved.</p>"
         "<table><thead><tr><th>level</th><th>column</th><th>check</th>"
-        '<th class="n">moved</th><th class="n">p, corrected</th><th>now and in training</th></tr></thead>'
+        '<th class="n">moved</th><th class="n">p, corrected</th><th>now, and in training</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
