@@ -8,9 +8,12 @@ export function worries(pipelines) {
   return [...found.filter(({ tone }) => tone === "bad"), ...found.filter(({ tone }) => tone !== "bad")];
 }
 
+// What a person starts by hand fails before that person's eyes, and nothing runs it again.
+const BY_HAND = ["rollback", "reproduce"];
+
 const failed = ({ name, runs }) =>
   runs
-    .filter(({ state }) => state === "failed")
+    .filter(({ kind, state }) => state === "failed" && !BY_HAND.includes(kind))
     .map(({ kind, message }) => ({
       tone: "bad",
       text: t("worry_failed", { pipeline: name, kind: named("kind", kind), message: brief(message) }),
