@@ -11,7 +11,7 @@ import yaml
 from check_jsonschema.cli.main_command import main as check_jsonschema
 from click.testing import CliRunner
 
-from xflow.settings import REPOSITORY
+from xflow.settings import REPOSITORY, SERVING
 
 FILES = [REPOSITORY / "docker-compose.yml", *sorted((REPOSITORY / "docker").glob("compose.*.yml"))]
 COMPOSE = yaml.safe_load(FILES[0].read_text())
@@ -146,3 +146,14 @@ def test_the_prediction_service_ends_before_the_mart() -> None:
     assert "greenplum" in SERVICES["serving"]["depends_on"]
     grace = int(SERVICES["serving"]["stop_grace_period"].removesuffix("s"))
     assert grace > 30, "that of requests, and time for the log"
+
+
+def test_the_prediction_service_is_told_every_setting_in_both_stacks() -> None:
+    """Natively the limits are a person's own lines of .env, which every server sees."""
+    told = SERVICES["serving"]["environment"]
+    assert [name for name in SERVING.values() if name not in told] == []
+    native = (REPOSITORY / "scripts" / "native" / "serving.sh").read_text()
+    limits = [name for name in SERVING.values() if "_MOST_" in name or "_LOG_" in name]
+    assert [name for name in SERVING.values() if name not in native] == limits
+    example = (REPOSITORY / ".env.example").read_text()
+    assert [name for name in SERVING.values() if f"\n{name}=" not in example] == []
