@@ -62,7 +62,8 @@ def scored(served: ServedModel, body: bytes, kind: str, limits: ServingSettings)
     _check(served, frame, params, limits)
     began = time.perf_counter()
     try:
-        made = served.pyfunc.predict(frame, params=params or None)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            made = served.pyfunc.predict(frame, params=params or None)
     except (MlflowException, ValueError, TypeError, KeyError, AttributeError) as error:
         _refuse("the model takes other columns or values than these", error)
     except (ModelIncompatible, ForecastNotFinite) as error:
@@ -107,6 +108,8 @@ def _csv(body: bytes, schema: Schema) -> pd.DataFrame:
     times = [each.name for each in schema.inputs if each.type == DataType.datetime]
     others = Schema([each for each in schema.inputs if each.name not in times])
     frame: pd.DataFrame = scoring_server.parse_csv_input(io.StringIO(body.decode()), others)
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much for names of rows
+        raise ValueError("rows have more values than there are columns")
     return frame.assign(**{name: pd.to_datetime(frame[name]) for name in times if name in frame})
 
 
