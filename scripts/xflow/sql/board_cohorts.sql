@@ -7,8 +7,7 @@ WITH newest AS (
     JOIN mart.run r ON r.run_key = p.run_key
     JOIN mart.${pipeline}_input i ON i.run_key = p.run_key AND i.row_id = p.input_row_id
     WHERE p.run_key = ANY(%(runs)s) AND i.run_key = ANY(%(runs)s) AND (p.target, p.model_version) IN %(versions)s
-      -- Planners take "= 0" for hardly any row, and loop.
-      AND mod(p.input_row_id, %(every)s) < 1
+      AND mod(p.input_row_id, %(every)s) = 0
     ORDER BY p.vacancy_id, p.target, r.as_of DESC NULLS LAST, r.started_at DESC, p.run_key DESC
 )
 SELECT n.target, n.role, n.area, e.key AS cohort, sum(e.value::double precision) AS expected,
