@@ -98,7 +98,8 @@ class PredictionLog:
         if self._thread.is_alive():
             self._thread.join(seconds)
         # It may hang in a write: the files then hold that batch, too, and the next start looks whether the mart has it.
-        self._taken_over = self._thread.is_alive()
+        with self._changed:
+            self._taken_over = self._thread.is_alive()
         self._take()
         while self._batches and self._kept(self._batches[0]):
             self._batches.popleft()
@@ -128,9 +129,11 @@ class PredictionLog:
         while self._batches and not self._taken_over:
             batch = self._batches[0]
             answers = answers and self._delivered(batch)
-            if self._taken_over or not (answers or self._kept(batch)):
+            if not (answers or self._kept(batch)):
                 return
-            self._batches.popleft()
+            with self._changed:
+                if not self._taken_over:
+                    self._batches.popleft()
 
     def _take(self) -> None:
         """Make batches of the rows that came in."""

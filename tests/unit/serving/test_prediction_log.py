@@ -248,7 +248,7 @@ def test_what_the_mart_does_not_take_at_the_end_waits_for_the_next_start(
 
 
 def test_a_write_that_hangs_at_the_end_is_looked_for_at_the_next_start(
-    mart: Mart, log_of: Callable[..., PredictionLog], tmp_path: Path
+    mart: Mart, log_of: Callable[..., PredictionLog], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mart.goes_on.clear()
     log = log_of()
@@ -261,6 +261,7 @@ def test_a_write_that_hangs_at_the_end_is_looked_for_at_the_next_start(
     mart.goes_on.set()
     mart.wait_for(lambda: len(mart.tries) == 1)  # what hung went through after all
     log._thread.join()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]  # that rows wait for the next start
     following = log_of()
     following.start()
     mart.wait_for(lambda: len(mart.rows) == 5)
@@ -352,8 +353,12 @@ def test_a_full_disk_leaves_rows_in_memory(
     mart.failure = None
     mart.wait_for(lambda: len(mart.rows) == 3)
     assert mart.ids() == ids(0, 3)
-    mart.failure = ServiceUnavailable("no answer")
+    mart.lost_answers = 1
     log.put(rows(3, 4))
+    until(lambda: log.waiting == 0)
+    assert mart.ids() == ids(0, 4)
+    mart.failure = ServiceUnavailable("no answer")
+    log.put(rows(4, 5))
     log.stop()
     assert "1 served predictions are lost" in caplog.text
 
