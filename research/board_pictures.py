@@ -18,7 +18,12 @@ DRAWN = "#served .stats, #served .note"
 PICTURES: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "board_overview": ({"locale": "en-GB", "viewport": WIDE}, "#series=M12&periods=120", "#forecasts", 0),
     "board_market": ({"locale": "ru-RU", "viewport": WIDE, "color_scheme": "dark"}, "#days=30", "#market", 1650),
-    "board_phone": ({"locale": "en-GB", "viewport": PHONE, "device_scale_factor": 2}, "#series=M12", "", 0),
+    "board_phone": (
+        {"locale": "en-GB", "viewport": PHONE, "device_scale_factor": 2},
+        "#series=M12&at=forecasts",
+        "",
+        0,
+    ),
 }
 """By name: the browser, the choices in the address, the section that it ends with, and its height where it is cut."""
 
@@ -30,7 +35,7 @@ def main() -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for name, (options, chosen, section, height) in PICTURES.items():
-            page = browser.new_context(**options).new_page()
+            page = browser.new_context(reduced_motion="reduce", **options).new_page()
             page.goto(f"{env['XFLOW_SERVING_URL']}/{chosen}")
             page.fill("#user", env.get("XFLOW_BOARD_USERNAME", "admin"))
             page.fill("#password", env["XFLOW_BOARD_PASSWORD"])
@@ -42,7 +47,7 @@ def main() -> None:
 
 
 def taken(page: Page, section: str, height: int) -> bytes:
-    """Return the page down to the end of a section, or so many pixels of one section; the screen where none is named."""
+    """Return the page down to a section's end, or so many pixels of the section; the screen where none is named."""
     if not section:
         return page.screenshot()
     box = page.locator(section).bounding_box()
@@ -53,8 +58,11 @@ def taken(page: Page, section: str, height: int) -> bytes:
 
 
 def save(picture: bytes, name: str) -> None:
-    """Write a picture as small as it gets without loss."""
-    Image.open(io.BytesIO(picture)).convert("RGB").save(FOLDER / f"{name}.png", optimize=True)
+    """Write a picture of 256 colours, those of small marks among them: it is small then, and looks the same."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        FOLDER / f"{name}.png", optimize=True
+    )
 
 
 if __name__ == "__main__":

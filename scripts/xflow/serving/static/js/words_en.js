@@ -108,7 +108,7 @@ export const en = {
   no_forecasts_todo: "Run",
   no_series: "There is no series “{series}”",
   forecast_by: "by version {version}, made on {day}",
-  its_run: "its run",
+  its_run: "Open the run",
   next_period: "{period}: {value} expected.",
   surely: "With {level} certainty between {low} and {high}.",
   no_forecast_of: "The newest prediction has no forecast of this series.",

@@ -108,7 +108,7 @@ export const ru = {
   no_forecasts_todo: "Запустите",
   no_series: "Ряда «{series}» нет",
   forecast_by: "версия {version}, прогноз от {day}",
-  its_run: "его запуск",
+  its_run: "Открыть запуск",
   next_period: "{period}: ожидается {value}.",
   surely: "С надёжностью {level} – от {low} до {high}.",
   no_forecast_of: "В последнем прогнозе этого ряда нет.",

@@ -2,7 +2,7 @@
 
 import { named, t } from "./i18n.js";
 
-// A list of {tone, text}: failed last runs, drift, no champion, a champion that is not in service.
+// A list of {tone, text, link}: failed last runs, drift, no champion, a champion that is not in service.
 export function worries(pipelines) {
   const found = pipelines.flatMap((pipeline) => [...failed(pipeline), ...drifted(pipeline), ...unserved(pipeline)]);
   return [...found.filter(({ tone }) => tone === "bad"), ...found.filter(({ tone }) => tone !== "bad")];
@@ -14,8 +14,9 @@ const BY_HAND = ["rollback", "reproduce"];
 const failed = ({ name, runs }) =>
   runs
     .filter(({ kind, state }) => state === "failed" && !BY_HAND.includes(kind))
-    .map(({ kind, message }) => ({
+    .map(({ kind, message, links }) => ({
       tone: "bad",
+      link: links.run,
       text: t("worry_failed", { pipeline: name, kind: named("kind", kind), message: brief(message) }),
     }));
 

@@ -45,7 +45,7 @@ function greeting(overview) {
       {},
       h("h1", {}, found.length ? t("worries", { n: found.length }) : t("all_well")),
       found.length
-        ? h("ul", { class: "worries" }, found.map(({ tone, text }) => h("li", { class: tone }, shape(tone), h("span", {}, text))))
+        ? h("ul", { class: "worries" }, found.map(({ tone, text, link }) => h("li", { class: tone }, shape(tone), h("span", {}, text, link && " ", link && linked(link, t("its_run"))))))
         : h("p", {}, t("all_well_more")),
     ),
   );
