@@ -159,7 +159,8 @@ class Deployments:
         try:
             model, pyfunc, golden = loaded(self._cache.fetch(version), version)
         except ModelRefused:
-            self._cache.discard(version)
+            if not restoring:  # else it may be the only copy, and another image may load it
+                self._cache.discard(version)
             raise
         _check_made_for(pipeline, model, version)
         served = ServedModel(pipeline, target, version, model, pyfunc, datetime.now(UTC))
