@@ -1,8 +1,11 @@
+from datetime import UTC, datetime
+
 import pytest
 from rich.text import Text
 
-from xflow import demo, demo_results
+from xflow import demo, demo_results, demo_serving
 from xflow.pipeline import load
+from xflow.serving.schemas import VacanciesAsked
 from xflow.settings import pipelines_folder
 
 METRICS = {
@@ -38,3 +41,20 @@ def test_a_mapped_task_shows_what_it_is_for(rendered: str | None, shown: str) ->
     ]
     assert shown in texts[0]
     assert texts[0].index("running") == texts[1].index("running")
+
+
+def test_the_question_at_the_end_is_one_that_the_service_takes() -> None:
+    assert VacanciesAsked.model_validate({"vacancies": [demo_serving.VACANCY]}).vacancies[0].id == "1"
+
+
+def test_runs_of_a_deployment_are_those_since_the_training_began() -> None:
+    asked = []
+
+    class Rest:
+        def call(self, method: str, path: str) -> dict[str, list[dict[str, str]]]:
+            asked.append(f"{method} {path}")
+            return {"dag_runs": [{"dag_run_id": "a"}, {"dag_run_id": "b"}]}
+
+    since = datetime(2026, 11, 21, 7, 30, 5, 999, tzinfo=UTC)
+    assert list(demo_serving.deployments(Rest(), "vacancies_deploy", since)) == ["a", "b"]
+    assert "/dags/vacancies_deploy/dagRuns?run_after_gte=2026-11-21T07:30:05Z&order_by=run_after" in asked[0]
