@@ -39,7 +39,7 @@ class Metrics:
     """
 
     def __init__(self, models: ServedModels, log: "PredictionLog") -> None:
-        disable_created_metrics()  # they would double the text
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the text
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Parts(models, log))
