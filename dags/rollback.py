@@ -61,7 +61,7 @@ def form(pipeline: AnyPipeline) -> dict[str, Param]:
             minLength=1,
             pattern=r"\S",
             title="Reason",
-            description_md="Why; it is kept with the decision, in `mart.promotion`.",
+            description_md="Why; it is kept with the decision, in mart.promotion.",
         ),
         "version": version_field("the version that served before."),
     }

@@ -20,7 +20,7 @@ def params(pipeline: AnyPipeline, kind: Literal["train", "predict"]) -> dict[str
             pattern=r"^s3://[^/\s]+/\S+$",
             title="Input URI",
             description_md="s3:// URI of a parquet object, or of a prefix with / at its end. "
-            f"Empty: `{usual}` in the bucket.",
+            f"Empty: {usual} in the bucket.",
         ),
         "as_of": as_of_param("Newest timestamp that may be used. Empty: the newest of the input."),
     }
