@@ -62,7 +62,7 @@ def form(pipeline: AnyPipeline) -> dict[str, Param]:
 def build(pipeline: AnyPipeline) -> None:
     """Make the DAG that brings one pipeline's champions into the service."""
 
-    @dag(**dag_arguments(pipeline, "deploy", __doc__), schedule=[champion_asset(pipeline)], params=form(pipeline))
+    @dag(**dag_arguments(pipeline, "deploy", __doc__), schedule=champion_asset(pipeline), params=form(pipeline))
     def deploy() -> None:
         write_ledger(deploy_version.expand(order=choose_versions()))
 

@@ -48,7 +48,9 @@ class World:
         connection.close()
         return dict(zip(columns.split(", "), row, strict=True))
 
-    def limits(self, **serving: float) -> None:
+    def limits(self, max_latency_ms: float = 600_000) -> None:
+        """Write the pipeline's file; by default no load of the machine makes a version too slow."""
+        serving = {"max_latency_ms": max_latency_ms}
         document = small_pipeline(self.name).model_dump(mode="json", exclude_defaults=True)
         self.file.write_text(yaml.safe_dump(document | {"serving": serving}))
 

@@ -58,6 +58,20 @@ def test_four_connections_make_the_settings(connections: ModuleType) -> None:
     assert (made.mlflow_uri, made.mlflow_username, made.mlflow_password) == ("https://mlflow:5000", "me", "secret")
 
 
+def test_the_prediction_service_is_known_by_a_connection_of_its_own(
+    connections: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (connections.settings().serving_url, connections.settings().serving_key) == ("", "")
+    body = {"conn_type": "http", "host": "serving", "port": 18000, "schema": "http", "password": "key"}
+    monkeypatch.setenv("AIRFLOW_CONN_XFLOW_SERVING", json.dumps(body))
+    made = connections.settings()
+    assert (made.serving_url, made.serving_key) == ("http://serving:18000", "key")
+    assert "key" not in repr(made).partition("serving_url")[2]
+    monkeypatch.setenv("AIRFLOW_CONN_XFLOW_SERVING", json.dumps({**body, "password": ""}))
+    with pytest.raises(ConfigInvalid, match="xflow_serving: no password"):
+        connections.settings()
+
+
 @pytest.mark.parametrize(
     ("name", "part", "said"),
     [

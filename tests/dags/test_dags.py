@@ -154,6 +154,21 @@ def test_a_monitor_may_ask_every_training(parsed: Any) -> None:
     assert "asset_alias" in str(tasks["request_training"]["outlets"])  # a request alone becomes an event
 
 
+def test_a_deployment_follows_the_champion_with_a_task_instance_for_every_model(parsed: Any) -> None:
+    dag = parsed["dags"]["vacancies_deploy"]
+    assert [each["name"] for each in dag["schedule"]] == ["vacancies_champion"]
+    assert {name: task["upstream"] for name, task in dag["tasks"].items()} == {
+        "choose_versions": [], "deploy_version": ["choose_versions"], "write_ledger": ["deploy_version"]
+    }  # fmt: skip
+    tasks = {each["__var"]["task_id"]: each["__var"] for each in dag["serialized"]["dag"]["tasks"]}
+    assert [name for name, task in tasks.items() if task.get("_is_mapped")] == ["deploy_version"]
+    assert "asset" not in str([task.get("outlets") for task in tasks.values()])  # it starts nothing
+    assert dag["defaults"] == {"version": None, "target": "all"}
+    for version, right in ((None, True), ("7", True), ("@staging", True), ("v7", False), ("", False), (7, False)):
+        assert jsonschema.Draft7Validator(dag["params"]["version"]).is_valid(version) == right
+    assert sorted(parsed["dags"]["tourism_monthly_deploy"]["params"]) == ["version"]
+
+
 def test_a_promotion_alone_becomes_an_event(parsed: Any) -> None:
     tasks = parsed["dags"]["tourism_monthly_train"]["serialized"]["dag"]["tasks"]
     outlets = {task["__var"]["task_id"]: task["__var"].get("outlets", []) for task in tasks}

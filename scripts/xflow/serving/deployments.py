@@ -106,6 +106,9 @@ class Deployments:
         DiskFull
             There is no space for the version's files.
         """
+        return self._deploy(name, which)
+
+    def _deploy(self, name: str, which: str, *, in_time: bool = True) -> Deployment:
         read_again(self._pipelines)
         self._owner(name)
         with self._locks.setdefault(name, threading.Lock()), self._noted(name, which):
@@ -113,7 +116,7 @@ class Deployments:
             if (current := self._current(name)) is not None and current.version == version:
                 self._note(name, version.version, "unchanged")
                 return report(current, current, "unchanged")
-            return self._put(version)
+            return self._put(version, in_time=in_time)
 
     def restore(self) -> None:
         """Load what was in service last, without the registry; then ask that until it has named the champions."""
@@ -127,7 +130,7 @@ class Deployments:
         lock = self._locks.setdefault(name, threading.Lock())
         with suppress(Exception), lock, self._noted(name, version.version if version else ""):
             if version is not None and self._current(name) is None:
-                self._put(version, restoring=True)
+                self._put(version, in_time=False, restoring=True)
         self._waiting.discard(name)
 
     def _follow(self) -> bool:
@@ -142,8 +145,9 @@ class Deployments:
         self._waiting |= {name for name in wanted if self._current(name) is None}
         self._answered, whole = True, True
         for name, version in sorted(wanted.items()):
+            alone = self._current(name) is None  # while all of a stack starts, slow answers are better than none
             try:
-                self.deploy(name, version.version)
+                self._deploy(name, version.version, in_time=not alone)
             except Retryable:  # it is asked for again
                 whole = False
                 if self._current(name) is None:
@@ -153,8 +157,8 @@ class Deployments:
             self._waiting.discard(name)
         return whole
 
-    def _put(self, version: ModelVersionRef, *, restoring: bool = False) -> Deployment:
-        """Load and test a version, and let it answer; of one that answered before, the time it takes is no reason."""
+    def _put(self, version: ModelVersionRef, *, in_time: bool, restoring: bool = False) -> Deployment:
+        """Load and test a version, and let it answer."""
         name, (pipeline, target) = version.name, self._owner(version.name)
         try:
             model, pyfunc, golden = loaded(self._cache.fetch(version), version)
@@ -164,7 +168,7 @@ class Deployments:
             raise
         _check_made_for(pipeline, model, version)
         served = ServedModel(pipeline, target, version, model, pyfunc, datetime.now(UTC))
-        found = smoke_test(served, golden, pipeline.serving, in_time=not restoring)
+        found = smoke_test(served, golden, pipeline.serving, in_time=in_time)
         if not restoring:
             self._cache.keep(version)
         old = self._models.swap(served)
