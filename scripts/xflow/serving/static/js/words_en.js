@@ -38,6 +38,8 @@ export const en = {
   pipelines: "Pipelines",
   all_well: "All is well",
   all_well_more: "Every last run succeeded, no drift, and every champion that is deployed is the newest.",
+  beginning: "Nothing is trained yet",
+  beginning_more: "Each pipeline below says what to run first.",
   worries: ["{n} thing needs a look", "{n} things need a look"],
   worry_failed: "{pipeline}: the last run of “{kind}” failed. {message}",
   worry_stop: "{pipeline}: the input has drifted, and predictions are held back.",

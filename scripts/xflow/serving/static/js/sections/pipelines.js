@@ -37,16 +37,17 @@ export class Pipelines extends Section {
 
 function greeting(overview) {
   const found = worries(overview.pipelines);
+  const well = overview.pipelines.some(({ champions }) => champions.length) ? "all_well" : "beginning";
   return h(
     "div",
     { class: "hello" },
     h(
       "div",
       {},
-      h("h1", {}, found.length ? t("worries", { n: found.length }) : t("all_well")),
+      h("h1", {}, found.length ? t("worries", { n: found.length }) : t(well)),
       found.length
         ? h("ul", { class: "worries" }, found.map(({ tone, text, link }) => h("li", { class: tone }, shape(tone), h("span", {}, text, link && " ", link && linked(link, t("its_run"))))))
-        : h("p", {}, t("all_well_more")),
+        : h("p", {}, t(`${well}_more`)),
     ),
   );
 }
