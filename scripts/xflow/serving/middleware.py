@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from xflow.serving.problems import Problem, answer
+from xflow.serving.problems import answer
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Observe = Callable[[str, str, int, float], None]
@@ -47,8 +48,7 @@ class RequestScope:
 
         try:
             if int(headers.get("content-length") or 0) > self._most_bytes:
-                too_large = self._refusal()
-                await answer(Request(scope), too_large.status, too_large.detail)(scope, receive, send_marked)
+                await answer(Request(scope), 413, self._refusal)(scope, receive, send_marked)
             else:
                 await self._app(scope, self._limited(receive), send_marked)
         finally:
@@ -64,10 +64,11 @@ class RequestScope:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._most_bytes:
-                raise self._refusal()
+                raise HTTPException(413, self._refusal)  # what else is raised here, FastAPI takes for bad JSON
             return message
 
         return receive_limited
 
-    def _refusal(self) -> Problem:
-        return Problem(413, f"the body is larger than {self._most_bytes} bytes: send fewer rows at once")
+    @property
+    def _refusal(self) -> str:
+        return f"the body is larger than {self._most_bytes} bytes: send fewer rows at once"

@@ -185,6 +185,14 @@ def test_a_body_that_is_too_large(client: TestClient) -> None:
     problem(client.post(URL, json={"vacancies": [ONE | {"description": "a" * 300_000}]}), 413)
 
 
+@pytest.mark.parametrize("url", [URL, f"/models/{COHORTS}_salary/invocations"])
+def test_a_body_that_is_too_large_and_does_not_say_so(client: TestClient, url: str) -> None:
+    pieces = (b" " * 100_000 for _ in range(4))
+    found = client.post(url, content=pieces, headers={"content-type": "application/json"})
+    problem(found, 413)
+    assert "300000 bytes" in found.json()["detail"]
+
+
 def test_an_id_that_comes_twice(client: TestClient) -> None:
     found = client.post(URL, json={"vacancies": [ONE, ONE | {"id": "2"}, ONE]})
     assert problem(found, 422) == {"body.vacancies.2.id": "is that of body.vacancies.0, too"}
