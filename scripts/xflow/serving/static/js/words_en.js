@@ -37,7 +37,7 @@ export const en = {
   // pipelines
   pipelines: "Pipelines",
   all_well: "All is well",
-  all_well_more: "Every last run succeeded, no drift, and every champion that is deployed is the newest.",
+  all_well_more: "The last runs succeeded, nothing has drifted, and the champions answer requests.",
   beginning: "Nothing is trained yet",
   beginning_more: "Each pipeline below says what to run first.",
   worries: ["{n} thing needs a look", "{n} things need a look"],
