@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from xflow.domain.figures import BLUE, GREY, ORANGE
+from xflow.domain.figures import BLUE, GREY, ORANGE, PALE, readable
 from xflow.domain.monitoring import Cell, is_bad
 from xflow.pipeline_base import MonitorPolicy
 
@@ -51,14 +51,21 @@ def _error_over_time(ax: "Axes", windows: Sequence[Cell], metric: str, holdout: 
     times, errors = _times(told), [cell.figures[metric] for cell in told]
     ax.plot(times, errors, color=BLUE, marker=".", label="realised")
     verdicts = [is_bad(cell.n, cell.figures[metric], holdout, policy) for cell in told]
-    for flag, colour, label in ((True, ORANGE, "bad window"), (None, "#b9cfe4", "not judged")):
+    for flag, colour, label in ((True, ORANGE, "bad window"), (None, PALE, "not judged: too few outcomes")):
         chosen = [i for i, verdict in enumerate(verdicts) if verdict is flag]
         if chosen:
             ax.scatter(times[chosen], [errors[i] for i in chosen], color=colour, zorder=3, label=label)
     if math.isfinite(holdout):
         ax.axhline(holdout, color=GREY, ls="--", lw=1, label="holdout of the serving version")
-        ax.axhline(policy.worse_than * holdout, color=ORANGE, ls=":", lw=1, label=f"{policy.worse_than:g} times it")
-    ax.set(title=f"Realised {metric} over time", ylabel=metric)
+        ax.axhline(
+            policy.worse_than * holdout,
+            color=ORANGE,
+            ls=":",
+            lw=1,
+            label=f"{policy.worse_than:g} times it: above is bad",
+        )
+    ax.set_title(f"Realised {readable(metric)}, by the time that was predicted", fontsize=10)
+    ax.set_ylabel(f"{readable(metric)} (lower is better)")
     ax.set_ylim(bottom=0)
     _dated(ax)
     ax.legend(fontsize=7, frameon=False)
@@ -73,7 +80,11 @@ def _shares_over_time(ax: "Axes", windows: Sequence[Cell]) -> None:
         if name.startswith("coverage_"):
             ax.axhline(float(name.removeprefix("coverage_")) / 100, color=colour, ls="--", lw=1)
     covers = any(name.startswith("coverage_") for name in names)
-    ax.set(title="Coverage over time, and as promised (dashed)" if covers else "Share of right cohorts over time")
+    said = (
+        "Actual values within the intervals, and as promised (dashed)" if covers else "Vacancies whose cohort was right"
+    )
+    ax.set_title(said, fontsize=10)
+    ax.set_ylabel("share of the actual values" if covers else "share of the vacancies")
     ax.set_ylim(0, 1.02)
     _dated(ax)
     if names:
@@ -84,13 +95,15 @@ def _by_part(ax: "Axes", parts: Sequence[Cell], metric: str, holdout: float) -> 
     told = [cell for cell in parts if metric in cell.figures]
     if told and told[0].slice == "cohort":
         ax.barh([cell.item for cell in told], [cell.figures[metric] for cell in told], color=BLUE)
-        ax.set(title="By actual cohort", xlabel=metric)
+        ax.set_title("By actual cohort", fontsize=10)
+        ax.set_xlabel(f"{readable(metric)} (lower is better)")
         return
     ordered = sorted(told, key=lambda cell: int(cell.item))
     ax.plot([int(cell.item) for cell in ordered], [cell.figures[metric] for cell in ordered], color=BLUE, marker=".")
     if math.isfinite(holdout):
         ax.axhline(holdout, color=GREY, ls="--", lw=1)
-    ax.set(title="By step of the horizon", xlabel="step", ylabel=metric)
+    ax.set_title("By step of the horizon", fontsize=10)
+    ax.set(xlabel="step", ylabel=readable(metric))
     ax.locator_params(axis="x", integer=True)
     ax.set_ylim(bottom=0)
 
@@ -100,7 +113,8 @@ def _counts(ax: "Axes", windows: Sequence[Cell]) -> None:
     ax.bar(places, [cell.n for cell in windows], color=GREY)
     named = places[:: max(1, math.ceil(len(windows) / LABELS))]
     ax.set_xticks(named, [windows[i].item for i in named], rotation=45, ha="right", rotation_mode="anchor")
-    ax.set(title="Known outcomes by window", ylabel="predictions", xlim=(-1, max(1, len(windows))))
+    ax.set_title("Predictions whose outcome is known, by window", fontsize=10)
+    ax.set(ylabel="number of predictions", xlim=(-1, max(1, len(windows))))
 
 
 def _times(cells: Sequence[Cell]) -> npt.NDArray[np.datetime64]:
@@ -108,7 +122,7 @@ def _times(cells: Sequence[Cell]) -> npt.NDArray[np.datetime64]:
 
 
 def _title(name: str) -> str:
-    return f"{name.removeprefix('coverage_')} % interval" if name.startswith("coverage_") else name
+    return f"{name.removeprefix('coverage_')}% interval" if name.startswith("coverage_") else name
 
 
 def _dated(ax: "Axes") -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from xflow.domain.figures import readable
 from xflow.domain.promotion import Decision, Holdout
 
 BETTER, WORSE, GREY = "#2a7f62", "#b5483a", "#6b7280"
@@ -40,7 +41,7 @@ def _pairs(axes: Any, champion: np.ndarray, challenger: np.ndarray, holdout: Hol
     if both.any():
         ends = [min(old.min(), new.min()), max(old.max(), new.max())]
         axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
-    axes.set(xlabel=f"champion's {holdout.metric}", ylabel=f"challenger's {holdout.metric}")
+    axes.set(xlabel=f"champion's {readable(holdout.metric)}", ylabel=f"challenger's {readable(holdout.metric)}")
     better, worse = int((new < old).sum()), int((new > old).sum())
     counted = f"better on {better} (below the line), worse on {worse}, equal on {both.sum() - better - worse}"
     axes.set_title(f"{both.sum()} {holdout.unit}: {counted}", fontsize=10)
@@ -60,7 +61,7 @@ def _interval(axes: Any, decision: Decision, holdout: Holdout) -> None:
     axes.axvline(0, color=WORSE, linewidth=1, zorder=1)
     axes.margins(x=0.25)
     axes.locator_params(axis="x", nbins=5)
-    axes.set(xlabel=f"{holdout.metric}, below 0 is better", ylim=(-1, 1))
+    axes.set(xlabel=f"{readable(holdout.metric)}, below 0 is better", ylim=(-1, 1))
     axes.annotate(
         f"{found.mean:+.4f}\n{found.lower:+.4f} to {found.upper:+.4f}", (found.mean, 0), (0, 16),
         textcoords="offset points", ha="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
@@ -69,9 +70,9 @@ def _interval(axes: Any, decision: Decision, holdout: Holdout) -> None:
 
 def _distribution(axes: Any, errors: np.ndarray, holdout: Holdout) -> None:
     axes.hist(errors[np.isfinite(errors)], bins=30, color=GREY)
-    axes.set(xlabel=holdout.metric, ylabel=f"number of {holdout.unit}")
+    axes.set(xlabel=readable(holdout.metric), ylabel=f"number of {holdout.unit}")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_title("errors of the new model on the holdout", fontsize=10)
+    axes.set_title(f"new model: error of each of the {holdout.unit} of the holdout", fontsize=10)
 
 
 def _against_floor(axes: Any, errors: np.ndarray, holdout: Holdout) -> None:
@@ -79,6 +80,6 @@ def _against_floor(axes: Any, errors: np.ndarray, holdout: Holdout) -> None:
     if holdout.floor is not None:
         bars["floor"] = holdout.floor
     axes.bar_label(axes.bar([*bars], [*bars.values()], width=0.5, color=[BETTER, GREY][: len(bars)]), fmt="%.4f")
-    axes.set(ylabel=f"mean {holdout.metric}", xlim=(-0.6, len(bars) - 0.4))
+    axes.set(ylabel=f"mean {readable(holdout.metric)}", xlim=(-0.6, len(bars) - 0.4))
     axes.margins(y=0.1)
     axes.set_title("no champion to compare with; lower is better", fontsize=10)

@@ -34,5 +34,6 @@ def test_it_can_be_drawn(cells: list[Cell], metric: str, holdout: float) -> None
 def test_bad_windows_are_marked_and_steps_are_in_order() -> None:
     over_time, by_step, _, _ = realised(SERIES, "mase", 1.0, POLICY).axes
     marks = {each.get_label(): len(each.get_offsets()) for each in over_time.collections}
-    assert marks == {"bad window": 2, "not judged": 1}
+    assert marks == {"bad window": 2, "not judged: too few outcomes": 1}
     assert list(by_step.lines[0].get_xdata()) == [1, 2, 10]
+    assert over_time.get_ylabel() == "MASE (lower is better)"
