@@ -21,17 +21,20 @@ from xflow.settings import Settings, env_file, read_env_file
 
 LIMIT = 5.0
 CLIENTS = (1, 8, 32)
-CALLS = 150
+CALLS, WARM_UP = 150, 5
+BARE_SECONDS = 3.0
 
 
 def bare_calls(endpoint: Endpoint) -> list[float]:
     """Time bare calls in this process, after some that warm it up; seconds."""
-    took = []
-    for at in range(CALLS + 20):
+    took: list[float] = []
+    for at in range(WARM_UP + CALLS):
         began = time.perf_counter()
         endpoint.bare(at)
         took.append(time.perf_counter() - began)
-    return took[20:]
+        if len(took) > WARM_UP and sum(took) > BARE_SECONDS:
+            break
+    return took[WARM_UP:]
 
 
 def line(name: str, clients: str, rate: float, took: list[float], bare: float, errors: str) -> str:
@@ -69,27 +72,28 @@ def swap_under_load(world: World, endpoints: list[Endpoint], seconds: float) -> 
     """Swap copies of the champions in and back while both endpoints are asked; return the errors."""
     client = mlflow.MlflowClient()
     pairs: dict[str, list[str]] = {}
-    for name in (f"{VACANCIES}_salary", f"{VACANCIES}_demand", SERIES):
-        now = world.call("GET", f"/v1/models/{name}")["version"]
-        known = client.get_model_version(name, now)
-        copy = client.create_model_version(name, known.source, known.run_id, tags={"run_key": "bench"})
-        pairs[name] = [str(copy.version), now]
-    loads = [Load(world.url, world.key, each.path, each.bodies, 4, seconds, read=True) for each in endpoints]
-    running, swaps = [start(each) for each in loads], 0
     took: list[float] = []
     try:
-        for name, turn in cycle((name, turn) for turn in (0, 1) for name in pairs):
-            if all(process.poll() is not None for process in running) and turn == 0:
+        for name in (SERIES, f"{VACANCIES}_salary", f"{VACANCIES}_demand"):
+            now = world.call("GET", f"/v1/models/{name}")["version"]
+            known = client.get_model_version(name, now)
+            tags, model = {"run_key": "bench"}, known.source.removeprefix("models:/")
+            copy = client.create_model_version(name, known.source, known.run_id, tags=tags, model_id=model)
+            pairs[name] = [str(copy.version), now]
+        loads = [Load(world.url, world.key, each.path, each.bodies, 4, seconds, read=True) for each in endpoints]
+        running = [start(each) for each in loads]
+        for turn, name in cycle((turn, name) for turn in (0, 1) for name in pairs):
+            if all(process.poll() is not None for process in running):
                 break
             began = time.perf_counter()
-            swaps += world.call("PUT", f"/v1/models/{name}", {"version": pairs[name][turn]})["outcome"] == "deployed"
+            world.call("PUT", f"/v1/models/{name}", {"version": pairs[name][turn]})
             took.append(time.perf_counter() - began)
         found = [finish(process) for process in running]
     finally:
-        for name, (copy, now) in pairs.items():
+        for name, (copied, now) in pairs.items():
             world.call("PUT", f"/v1/models/{name}", {"version": now})
-            client.delete_model_version(name, copy)
-    print(f"\n{swaps} swaps under load, each {statistics.median(took):.1f} s from request to answer (median)")
+            client.delete_model_version(name, copied)
+    print(f"\n{len(took)} swaps under load, each {statistics.median(took):.1f} s from request to answer (median)")
     for endpoint, each in zip(endpoints, found, strict=True):
         p99, versions = 1e3 * float(np.percentile(each.took, 99)), dict(each.versions)
         print(f"{endpoint.name}: {len(each.took)} answers, p99 {p99:.1f} ms, errors: {told(each)}; by {versions}")

@@ -61,12 +61,12 @@ class World:
         line = next(line for line in text.splitlines() if line.startswith(MEMORY))
         return float(line.split()[1]) / 2**20
 
-    def champion(self, name: str) -> Any:
-        """Return the model that serves."""
-        version = self.registry.champion(name)
+    def served(self, name: str) -> Any:
+        """Return the model that the service answers with."""
+        version = self.call("GET", f"/v1/models/{name}")["version"]
         if version is None:
-            raise RuntimeError(f"{name} has no champion: run ./start.sh demo first")
-        return self.registry.load(version)
+            raise RuntimeError(f"{name} is not in service: run ./start.sh demo first")
+        return self.registry.load(self.registry.version(name, version))
 
     def _vacancies(self) -> list[dict[str, Any]]:
         s = self.settings
@@ -89,8 +89,8 @@ class World:
 
     def endpoints(self) -> list[Endpoint]:
         """Return what is asked, one vacancy or series a request unless it says otherwise."""
-        cohorts = [self.champion(f"{VACANCIES}_{target}") for target in ("salary", "demand")]
-        forecaster = self.champion(SERIES)
+        cohorts = [self.served(f"{VACANCIES}_{target}") for target in ("salary", "demand")]
+        forecaster = self.served(SERIES)
         ids, rows, horizon = list(self.series), self.vacancies, forecaster.horizon
 
         def bare_rows(at: int, many: int) -> object:
