@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from xflow import doctor
 from xflow.doctor_broker import examine_broker
 from xflow.doctor_probe import Service, State, passwords_in, side_by_side
 from xflow.errors import AccessDenied
-from xflow.settings import AIRFLOW, ENVIRONMENT, OPTIONAL, AirflowSettings, Settings, read_env_file
+from xflow.settings import AIRFLOW, ENVIRONMENT, OPTIONAL, AirflowSettings, Settings
 
 pytestmark = pytest.mark.services
 
@@ -83,14 +83,6 @@ def stack(stack: Settings) -> Settings:
     return replace(stack, serving_url="", serving_key="")
 
 
-@pytest.fixture(scope="module")
-def serving(stack: Settings, stack_home: Path, run_start_sh: Callable[..., None]) -> Settings:
-    """Where everything is, with a prediction service that runs."""
-    run_start_sh(stack_home, "up", "--services", "serving")
-    found = read_env_file(stack_home / "env")
-    return replace(stack, serving_url=found["XFLOW_SERVING_URL"], serving_key=found["XFLOW_SERVING_KEY"])
-
-
 def run_doctor(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "xflow.cli", "doctor", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -145,19 +137,6 @@ def test_a_wrong_password_is_refused_and_hides_no_other_service(stack: Settings,
     assert states(found) == {name: State.REFUSED if name == broken else State.OK for name in STORES}
     assert "Check" in found[broken].reason
     assert "hush" not in found[broken].reason
-
-
-def test_the_prediction_service_tells_what_answers_and_takes_the_key(serving: Settings) -> None:
-    found = examined(serving)["Serving"]
-    assert found.details["key"] == "accepted"
-    assert found.state is State.OK or "version" in found.reason or "waits for" in found.reason
-    assert examined(replace(serving, serving_key=""))["Serving"].details["key"].startswith("not tried")
-
-
-def test_a_wrong_key_of_the_prediction_service_is_refused_and_hidden(serving: Settings) -> None:
-    found = examined(replace(serving, serving_key="hush-hush"))["Serving"]
-    assert (found.state, "Check XFLOW_SERVING_KEY" in found.reason) == (State.REFUSED, True)
-    assert "hush-hush" not in found.reason
 
 
 def test_a_refused_password_ends_in_exit_code_1(environment: dict[str, str]) -> None:
