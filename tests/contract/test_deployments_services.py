@@ -214,6 +214,7 @@ def test_another_registry_that_gives_the_same_number_has_another_model(world: Wo
     (state,) = again.states()
     assert (state.version, state.last.outcome) == ("2", "deployed")
     assert state.mlflow_run_id == world.registry.version(world.name, "2").mlflow_run_id
+    assert json.loads(facts.read_text())["mlflow_run_id"] == state.mlflow_run_id  # downloaded again
 
 
 def test_what_does_not_answer_as_it_was_fitted_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
