@@ -101,7 +101,6 @@ def test_experiment_model_and_version_say_what_they_are(registry, key):
     assert key.pipeline in registry._client.get_registered_model(key.pipeline).description
     tags = registry._client.get_experiment_by_name(key.pipeline).tags
     assert key.pipeline in tags["mlflow.note.content"]
-    assert tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_runs_and_candidates_say_what_they_are_and_what_made_them(registry, key):

@@ -40,7 +40,6 @@ REQUIREMENTS = (
     "pymorphy3-dicts-ru",
     "pyyaml",
 )
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the page is one for language models
 
 
 class MlflowRuns:
@@ -182,7 +181,7 @@ class MlflowRuns:
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(self._client.create_experiment(name, tags={NOTE: EXPERIMENT.format(name=name), **KIND}))
+            return str(self._client.create_experiment(name, tags={NOTE: EXPERIMENT.format(name=name)}))
         except RestException as error:  # another run made it in between
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
