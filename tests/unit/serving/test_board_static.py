@@ -10,7 +10,7 @@ import xflow.serving
 
 STATIC = Path(xflow.serving.__file__).parent / "static"
 OWN = [path for path in STATIC.rglob("*.*") if path.suffix in {".js", ".css", ".html"} and path.parent.name != "vendor"]
-WORDS = re.compile(r"^  (\w+): ", re.MULTILINE)
+WORDS = re.compile(r"^  (\w+):", re.MULTILINE)
 
 
 def read(name: str) -> str:

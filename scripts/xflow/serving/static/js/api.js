@@ -16,7 +16,11 @@ export function ask(path, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined && value !== null);
   const query = new URLSearchParams(given).toString();
   const url = `board/api/${path}${query ? "?" + query : ""}`;
-  if (!pending.has(url)) pending.set(url, request(url).finally(() => pending.delete(url)));
+  if (!pending.has(url))
+    pending.set(
+      url,
+      request(url).finally(() => pending.delete(url)),
+    );
   return pending.get(url);
 }
 

@@ -55,7 +55,12 @@ export const legend = (entries) =>
     "ul",
     { class: "legend" },
     entries.map(([kind, token, words]) =>
-      h("li", {}, h("span", { class: `key ${kind}`, style: { "--key": `var(--${token})` }, "aria-hidden": "true" }), words),
+      h(
+        "li",
+        {},
+        h("span", { class: `key ${kind}`, style: { "--key": `var(--${token})` }, "aria-hidden": "true" }),
+        words,
+      ),
     ),
   );
 
@@ -92,6 +97,10 @@ export class ChartFigure {
     draw(this.canvas, config());
   }
 
+  stop() {
+    Chart.getChart(this.canvas)?.destroy();
+  }
+
   // Draw the same again: the theme's colours have changed.
   again() {
     if (this.config && this.canvas.isConnected) draw(this.canvas, this.config());
@@ -102,8 +111,26 @@ export const table = (columns, rows) =>
   h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell))))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        columns.map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      rows.map((row) =>
+        h(
+          "tr",
+          {},
+          row.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell)),
+        ),
+      ),
+    ),
   );
 
 // An axis with few ticks and a quiet grid.

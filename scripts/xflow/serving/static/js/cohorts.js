@@ -12,7 +12,10 @@ const MOST_BARS = 10;
 
 export function cohortBars(place, figures, { targets, at }, pipeline) {
   if (!targets.length) {
-    fill(place, nothing(t("no_cohorts"), h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${pipeline}_predict`))));
+    fill(
+      place,
+      nothing(t("no_cohorts"), h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${pipeline}_predict`))),
+    );
     return;
   }
   const by = state.by === "area" ? "area" : "role";
@@ -20,7 +23,11 @@ export function cohortBars(place, figures, { targets, at }, pipeline) {
     place,
     h("div", { class: "between head" }, h("h3", {}, t("cohorts_title")), turn(by)),
     h("p", { class: "soft small" }, t("cohorts_about", { time: time(at) })),
-    h("div", { class: "halves" }, targets.map(({ target }) => h("div", { class: "card" }, figures[target].root))),
+    h(
+      "div",
+      { class: "halves" },
+      targets.map(({ target }) => h("div", { class: "card" }, figures[target].root)),
+    ),
   );
   for (const each of targets) figures[each.target].show(stacked(each, by));
 }
@@ -31,7 +38,11 @@ const turn = (by) =>
     "div",
     { class: "turn", role: "group", "aria-label": t("group_by") },
     ["role", "area"].map((each) =>
-      h("button", { id: `by-${each}`, type: "button", "aria-pressed": String(each === by), onclick: () => choose({ by: each }) }, t(each)),
+      h(
+        "button",
+        { id: `by-${each}`, type: "button", "aria-pressed": String(each === by), onclick: () => choose({ by: each }) },
+        t(each),
+      ),
     ),
   );
 
@@ -39,18 +50,28 @@ const turn = (by) =>
 function tokens(cohorts) {
   const ordered = cohorts.filter(({ cohort }) => cohort !== UNKNOWN);
   const step = ordered.length > 1 ? 4 / (ordered.length - 1) : 0;
-  return cohorts.map((each) => (each.cohort === UNKNOWN ? "ramp-none" : `ramp-${1 + Math.round(step * ordered.indexOf(each))}`));
+  return cohorts.map((each) =>
+    each.cohort === UNKNOWN ? "ramp-none" : `ramp-${1 + Math.round(step * ordered.indexOf(each))}`,
+  );
 }
 
 function stacked({ target, version, vacancies, cohorts, by_role, by_area }, by) {
-  const groups = [{ name: t(state.role || state.area ? "chosen" : "all"), vacancies, shares: cohorts.map((each) => each.share) }, ...(by === "area" ? by_area : by_role).slice(0, MOST_BARS)];
+  const groups = [
+    { name: t(state.role || state.area ? "chosen" : "all"), vacancies, shares: cohorts.map((each) => each.share) },
+    ...(by === "area" ? by_area : by_role).slice(0, MOST_BARS),
+  ];
   const colours = tokens(cohorts);
   const names = cohorts.map(({ cohort }) => cohortName(cohort));
   const largest = cohorts.reduce((best, each) => (each.share > best.share ? each : best));
   return {
     title: t(`cohorts_${target}`),
     keys: names.map((name, at) => ["bar", colours[at], name]),
-    caption: t("cohorts_most", { cohort: cohortName(largest.cohort), share: share(largest.share), n: number(vacancies, 6), version }),
+    caption: t("cohorts_most", {
+      cohort: cohortName(largest.cohort),
+      share: share(largest.share),
+      n: number(vacancies, 6),
+      version,
+    }),
     columns: [t(by), t("vacancies"), ...names],
     rows: groups.map((each) => [each.name, number(each.vacancies, 6), ...each.shares.map((value) => share(value))]),
     config: () => ({
@@ -71,7 +92,11 @@ function stacked({ target, version, vacancies, cohorts, by_role, by_area }, by) 
         interaction: { mode: "index", axis: "y", intersect: false },
         scales: {
           x: axis({ stacked: true, max: 1, ticks: { callback: (value) => share(value) } }),
-          y: axis({ stacked: true, grid: { display: false }, ticks: { autoSkip: false, callback: (at) => shorten(groups[at].name) } }),
+          y: axis({
+            stacked: true,
+            grid: { display: false },
+            ticks: { autoSkip: false, callback: (at) => shorten(groups[at].name) },
+          }),
         },
         plugins: {
           tooltip: {

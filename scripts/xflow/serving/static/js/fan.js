@@ -22,12 +22,41 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
   const plain = { pointRadius: 0, pointHoverRadius: 0, borderWidth: 0 };
   const bands = levels.flatMap((level, at) => [
     { ...plain, label: `low ${level}`, band: true, data: row(points, ({ intervals }) => intervals[level]?.[0]) },
-    { ...plain, label: `high ${level}`, band: true, data: row(points, ({ intervals }) => intervals[level]?.[1]), fill: "-1", backgroundColor: colour(at ? "band-80" : levels.length > 1 ? "band-95" : "band-80") },
+    {
+      ...plain,
+      label: `high ${level}`,
+      band: true,
+      data: row(points, ({ intervals }) => intervals[level]?.[1]),
+      fill: "-1",
+      backgroundColor: colour(at ? "band-80" : levels.length > 1 ? "band-95" : "band-80"),
+    },
   ]);
   const lines = [
-    { label: t("actual"), data: row(history, ({ value }) => value), borderColor: colour("ink"), borderWidth: 1.8, pointRadius: 0, pointHoverRadius: 4 },
-    points.length && { label: t("forecast"), data: joined, borderColor: colour("series"), borderWidth: 2.6, pointRadius: 0, pointHoverRadius: 5, forecast: true },
-    ...earlier.map((each) => ({ label: t("earlier_forecast"), data: row(each, ({ forecast }) => forecast), borderColor: colour("other"), borderDash: [2, 4], borderWidth: 2, pointRadius: 0 })),
+    {
+      label: t("actual"),
+      data: row(history, ({ value }) => value),
+      borderColor: colour("ink"),
+      borderWidth: 1.8,
+      pointRadius: 0,
+      pointHoverRadius: 4,
+    },
+    points.length && {
+      label: t("forecast"),
+      data: joined,
+      borderColor: colour("series"),
+      borderWidth: 2.6,
+      pointRadius: 0,
+      pointHoverRadius: 5,
+      forecast: true,
+    },
+    ...earlier.map((each) => ({
+      label: t("earlier_forecast"),
+      data: row(each, ({ forecast }) => forecast),
+      borderColor: colour("other"),
+      borderDash: [2, 4],
+      borderWidth: 2,
+      pointRadius: 0,
+    })),
   ].filter(Boolean);
   const known_at = new Map(points.map((each) => [each.at, each]));
   return {
@@ -40,7 +69,10 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
         x: axis({
           grid: { display: false },
           afterBuildTicks: (scale) => (scale.ticks = ticks(times, scale.width)),
-          ticks: { autoSkip: false, callback: (index) => (yearly(times) ? times[index].slice(0, 4) : label(times[index])) },
+          ticks: {
+            autoSkip: false,
+            callback: (index) => (yearly(times) ? times[index].slice(0, 4) : label(times[index])),
+          },
         }),
         y: axis({ ticks: { callback: (value) => tick(value) } }),
       },
@@ -59,7 +91,9 @@ export function fan({ history, points, earlier = [], label, tick = compact, writ
 }
 
 const intervals = (point, write) =>
-  Object.entries(point?.intervals ?? {}).map(([level, [low, high]]) => `${share(level / 100)}: ${write(low)} – ${write(high)}`);
+  Object.entries(point?.intervals ?? {}).map(
+    ([level, [low, high]]) => `${share(level / 100)}: ${write(low)} – ${write(high)}`,
+  );
 
 // Whether a series of months is long enough to be marked by years.
 const yearly = (times) => times.length > 36 && moment(times[1]) - moment(times[0]) > 20 * DAY;
@@ -79,6 +113,10 @@ export const fanKeys = (points, earlier = []) =>
   [
     ["line", "ink", t("actual")],
     points.length && ["line", "series", t("forecast")],
-    ...Object.keys(points[0]?.intervals ?? {}).map((level) => ["bar", level === "95" ? "band-95" : "band-80", t("interval", { level: share(level / 100) })]),
+    ...Object.keys(points[0]?.intervals ?? {}).map((level) => [
+      "bar",
+      level === "95" ? "band-95" : "band-80",
+      t("interval", { level: share(level / 100) }),
+    ]),
     earlier.length && ["dots", "other", t("earlier_forecast")],
   ].filter(Boolean);

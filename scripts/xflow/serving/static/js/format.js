@@ -43,7 +43,12 @@ export const compact = (value) =>
 
 export const roubles = (value) =>
   known(value)
-    ? format(Intl.NumberFormat, { style: "currency", currency: "RUB", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0 }).format(value)
+    ? format(Intl.NumberFormat, {
+        style: "currency",
+        currency: "RUB",
+        currencyDisplay: "narrowSymbol",
+        maximumFractionDigits: 0,
+      }).format(value)
     : "–";
 
 // The mart's times are UTC and carry no zone.
@@ -53,14 +58,20 @@ export const moment = (text) => new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(text) || te
 export const period = (text, monthly = false) =>
   format(
     Intl.DateTimeFormat,
-    monthly ? { month: "short", year: "numeric", timeZone: "UTC" } : { day: "numeric", month: "short", timeZone: "UTC" },
+    monthly
+      ? { month: "short", year: "numeric", timeZone: "UTC" }
+      : { day: "numeric", month: "short", timeZone: "UTC" },
   ).format(moment(text));
 
 export const day = (text) =>
-  format(Intl.DateTimeFormat, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(moment(text));
+  format(Intl.DateTimeFormat, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(
+    moment(text),
+  );
 
 export const time = (text) =>
-  format(Intl.DateTimeFormat, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(moment(text));
+  format(Intl.DateTimeFormat, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(
+    moment(text),
+  );
 
 const UNITS = [
   ["year", 31_536_000],
@@ -84,6 +95,10 @@ export function span(seconds) {
   if (!known(seconds)) return "–";
   const unit = seconds < 90 ? "second" : seconds < 5400 ? "minute" : "hour";
   const value = seconds / { second: 1, minute: 60, hour: 3600 }[unit];
-  return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 })
-    .format(value);
+  return format(Intl.NumberFormat, {
+    style: "unit",
+    unit,
+    unitDisplay: "short",
+    maximumFractionDigits: value < 10 ? 1 : 0,
+  }).format(value);
 }

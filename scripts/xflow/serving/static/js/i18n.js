@@ -48,5 +48,5 @@ export function cohortName(text) {
 
 function plural(n) {
   const form = new Intl.PluralRules(locale()).select(Number(n));
-  return language === "ru" ? { one: 0, few: 1 }[form] ?? 2 : form === "one" ? 0 : 1;
+  return language === "ru" ? ({ one: 0, few: 1 }[form] ?? 2) : form === "one" ? 0 : 1;
 }

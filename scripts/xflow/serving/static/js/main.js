@@ -16,22 +16,35 @@ import { arrive, showEntrance, showFrame, words } from "./shell.js";
 import { onChoice, state } from "./state.js";
 
 const EVERY = 60_000;
-const TITLES = ["pipelines", "forecasts", "accuracy", "market", "decisions", "served"].map((id) => ({ id, title: `nav_${id}` }));
+const TITLES = ["pipelines", "forecasts", "accuracy", "market", "decisions", "served"].map((id) => ({
+  id,
+  title: `nav_${id}`,
+}));
 
 const app = byId("app");
 let page = null;
 
+function stop() {
+  page?.sections.forEach((each) => each.stop());
+  page = null;
+}
+
 function enter() {
+  stop();
   document.documentElement.lang = language;
   const places = showFrame(app, TITLES, { again: enter, left: () => leave() });
   const sections = [new Pipelines(), new Forecasts(), new Accuracy(), new Market(), new Decisions(), new Served()];
-  fill(places.main, places.trouble, sections.map(({ root }) => root));
+  fill(
+    places.main,
+    places.trouble,
+    sections.map(({ root }) => root),
+  );
   page = { places, sections, overview: null };
   refresh().then(() => state.at && arrive());
 }
 
 function leave(note = "") {
-  page = null;
+  stop();
   document.documentElement.lang = language;
   showEntrance(app, enter, () => leave(note), note);
 }
@@ -42,6 +55,7 @@ async function refresh() {
   if (!shown) return;
   try {
     shown.overview = await ask("overview");
+    if (shown !== page) return;
     fill(shown.places.trouble);
     frame(shown);
   } catch (error) {
@@ -53,7 +67,7 @@ async function refresh() {
 }
 
 async function sections(shown, wanted = () => true) {
-  if (!shown?.overview) return;
+  if (!shown?.overview || shown !== page) return;
   const ends = await Promise.allSettled(shown.sections.filter(wanted).map((each) => each.refresh(shown.overview)));
   if (ends.some(({ reason }) => reason?.status === 401) && shown === page) leave(t("session_ended"));
 }
@@ -65,7 +79,16 @@ function frame({ places, overview: { environment, links, now, version } }) {
     !framed && links.airflow && linked(links.airflow, "Airflow", { class: "wide" }),
     !framed && links.mlflow && linked(links.mlflow, "MLflow", { class: "wide" }),
   );
-  fill(places.foot, h("p", {}, `xFlow ${version} · ${t("as_of_now", { time: time(now) })} · `, links.api && linked(links.api, t("api"))), framed && h("p", {}, t("own_window"), " ", h("code", {}, location.origin)));
+  fill(
+    places.foot,
+    h(
+      "p",
+      {},
+      `xFlow ${version} · ${t("as_of_now", { time: time(now) })} · `,
+      links.api && linked(links.api, t("api")),
+    ),
+    framed && h("p", {}, t("own_window"), " ", h("code", {}, location.origin)),
+  );
 }
 
 followTheme();

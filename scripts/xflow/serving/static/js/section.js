@@ -12,7 +12,11 @@ export class Section {
   constructor(id, title, about, choices) {
     this.choices = choices;
     this.trouble = h("div", { "aria-live": "polite" });
-    this.body = h("div", { class: "stack", "aria-busy": "true" }, h("div", { class: "loading", role: "status" }, h("span", { class: "unseen" }, t("loading"))));
+    this.body = h(
+      "div",
+      { class: "stack", "aria-busy": "true" },
+      h("div", { class: "loading", role: "status" }, h("span", { class: "unseen" }, t("loading"))),
+    );
     this.root = h(
       "section",
       { id, "aria-labelledby": `${id}-title` },
@@ -63,6 +67,12 @@ export class Section {
     render();
   }
 
+  // It is about to be taken away: nothing that still comes is drawn, and the charts are let go.
+  stop() {
+    this.turn += 1;
+    for (const each of this.figures) each.stop();
+  }
+
   // Draw the charts again in the theme's new colours.
   again() {
     for (const each of this.figures) each.again();
@@ -80,7 +90,10 @@ export class Choice {
     const now = JSON.stringify(options);
     if (now !== this.offered) {
       this.offered = now;
-      fill(this.select, options.map(([each, text]) => h("option", { value: each }, text)));
+      fill(
+        this.select,
+        options.map(([each, text]) => h("option", { value: each }, text)),
+      );
     }
     this.select.value = options.some(([each]) => each === value) ? value : (options[0]?.[0] ?? "");
     this.root.hidden = options.length < 2;
@@ -95,12 +108,16 @@ export const framed = window.self !== window.top;
 
 // A link where there is an address, the words alone where there is none.
 export const linked = (address, text, props = {}) =>
-  address && !framed ? h("a", { href: address, target: "_blank", rel: "noopener", ...props }, text) : h("span", props, text);
+  address && !framed
+    ? h("a", { href: address, target: "_blank", rel: "noopener", ...props }, text)
+    : h("span", props, text);
 
 // A few figures in a row: [what, value, hint].
 export const stats = (entries) =>
   h(
     "dl",
     { class: "stats" },
-    entries.map(([what, value, hint]) => h("div", {}, h("dt", {}, what), h("dd", {}, value), hint && h("dd", { class: "hint" }, hint))),
+    entries.map(([what, value, hint]) =>
+      h("div", {}, h("dt", {}, what), h("dd", {}, value), hint && h("dd", { class: "hint" }, hint)),
+    ),
   );

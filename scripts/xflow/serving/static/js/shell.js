@@ -12,7 +12,17 @@ const LEAVE = "M10 4H5v16h5M14 8l4 4-4 4M18 12H9";
 const logo = () => h("img", { src: "board/static/logo.svg", alt: "", width: 28, height: 28 });
 
 const themeButton = () =>
-  h("button", { id: "theme", type: "button", title: t("theme"), "aria-label": t("theme"), onclick: () => window.xflowTheme.toggle() }, icon(HALF_MOON));
+  h(
+    "button",
+    {
+      id: "theme",
+      type: "button",
+      title: t("theme"),
+      "aria-label": t("theme"),
+      onclick: () => window.xflowTheme.toggle(),
+    },
+    icon(HALF_MOON),
+  );
 
 function languageButton(again) {
   const other = language === "ru" ? "English" : "Русский";
@@ -21,7 +31,11 @@ function languageButton(again) {
     again();
     byId("language")?.focus();
   };
-  return h("button", { id: "language", type: "button", lang: language === "ru" ? "en" : "ru", "aria-label": other, onclick: press }, language === "ru" ? "EN" : "RU");
+  return h(
+    "button",
+    { id: "language", type: "button", lang: language === "ru" ? "en" : "ru", "aria-label": other, onclick: press },
+    language === "ru" ? "EN" : "RU",
+  );
 }
 
 // The form to sign in; calls `entered` after the right password.
@@ -61,7 +75,13 @@ export function showEntrance(app, entered, again, note = "") {
         password,
         button,
         error,
-        h("p", { class: "soft small", style: { "margin-top": "18px" } }, t("password_where"), " ", h("code", {}, "XFLOW_BOARD_PASSWORD")),
+        h(
+          "p",
+          { class: "soft small", style: { "margin-top": "18px" } },
+          t("password_where"),
+          " ",
+          h("code", {}, "XFLOW_BOARD_PASSWORD"),
+        ),
         h("div", { class: "entrance-tools tools" }, languageButton(again), themeButton()),
       ),
     ),
@@ -75,7 +95,9 @@ export function showFrame(app, sections, { again, left }) {
   const nav = h(
     "ul",
     {},
-    sections.map(({ id, title }) => h("li", {}, h("a", { href: `#at=${id}`, id: `to-${id}`, onclick: (event) => go(event, id) }, t(title)))),
+    sections.map(({ id, title }) =>
+      h("li", {}, h("a", { href: `#at=${id}`, id: `to-${id}`, onclick: (event) => go(event, id) }, t(title))),
+    ),
   );
   const leave = async () => {
     await signOut().catch(() => null);
@@ -90,7 +112,11 @@ export function showFrame(app, sections, { again, left }) {
   };
   fill(
     app,
-    h("a", { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), places.main.focus()) }, t("skip")),
+    h(
+      "a",
+      { class: "skip", href: "#main", onclick: (event) => (event.preventDefault(), places.main.focus()) },
+      t("skip"),
+    ),
     h(
       "header",
       { class: "bar" },
@@ -106,7 +132,11 @@ export function showFrame(app, sections, { again, left }) {
           places.links,
           languageButton(again),
           themeButton(),
-          h("button", { id: "leave", type: "button", title: t("sign_out"), "aria-label": t("sign_out"), onclick: leave }, icon(LEAVE)),
+          h(
+            "button",
+            { id: "leave", type: "button", title: t("sign_out"), "aria-label": t("sign_out"), onclick: leave },
+            icon(LEAVE),
+          ),
         ),
       ),
     ),
@@ -143,4 +173,5 @@ export function words(trouble, entering = false) {
 }
 
 // A frame with dashes for what is not there yet: what is missing, and what to do.
-export const nothing = (what, todo = []) => h("div", { class: "note" }, h("div", {}, h("p", { class: "strong" }, what), todo));
+export const nothing = (what, todo = []) =>
+  h("div", { class: "note" }, h("div", {}, h("p", { class: "strong" }, what), todo));

@@ -11,7 +11,18 @@ export function wordLists(place, { targets }, pipeline) {
     place,
     h("div", { class: "head" }, h("h3", {}, t("words_title")), h("p", { class: "soft small" }, t("words_about"))),
     found.length
-      ? found.map((each) => h("div", { class: "words" }, h("h3", { class: "figure-title" }, t(`words_${each.target}`)), h("div", { class: "word-grid" }, each.cohorts.map((cohort) => list(cohort, each)))))
+      ? found.map((each) =>
+          h(
+            "div",
+            { class: "words" },
+            h("h3", { class: "figure-title" }, t(`words_${each.target}`)),
+            h(
+              "div",
+              { class: "word-grid" },
+              each.cohorts.map((cohort) => list(cohort, each)),
+            ),
+          ),
+        )
       : nothing(t("no_words"), h("p", {}, t("no_words_todo"), " ", h("code", {}, `${pipeline}_deploy`))),
   );
 }

@@ -55,7 +55,8 @@ export const en = {
   floor: "floor",
   serves: "answers requests",
   unserved: "not in service",
-  floor_about: "The floor is the simplest model of a pipeline: what a champion is worth shows in how far it is from there, on data that it had not seen.",
+  floor_about:
+    "The floor is the simplest model of a pipeline: what a champion is worth shows in how far it is from there, on data that it had not seen.",
   behind: "version {version} still answers requests",
   win: "{share} better than the floor",
   loss: "{share} worse than the floor",
@@ -99,7 +100,8 @@ export const en = {
 
   // forecasts
   forecasts: "Forecasts",
-  forecasts_about: "What is expected of a series, and how sure that is: the true value should fall into the wide band 19 times in 20.",
+  forecasts_about:
+    "What is expected of a series, and how sure that is: the true value should fall into the wide band 19 times in 20.",
   history: "History",
   periods: ["{n} period", "last {n} periods"],
   all_periods: "all there is",
@@ -122,7 +124,8 @@ export const en = {
 
   // accuracy
   accuracy: "What predictions were worth",
-  accuracy_about: "Once actual values arrive, predictions are held against them. The dashed line is what the holdout promised.",
+  accuracy_about:
+    "Once actual values arrive, predictions are held against them. The dashed line is what the holdout promised.",
   no_outcomes: "No outcomes yet",
   no_outcomes_todo: "holds predictions against what came true, once that is known.",
   worse_than_holdout: "{share} worse than on the holdout",
@@ -142,7 +145,8 @@ export const en = {
   as_expected: "as expected",
   coverage: "How often the {level} interval held",
   promised: "promised: {level}",
-  coverage_about: "The share of actual values inside the {level} interval. Near the dashed line is right; far below is too sure.",
+  coverage_about:
+    "The share of actual values inside the {level} interval. Near the dashed line is right; far below is too sure.",
   share_inside: "Share inside",
   by_step: "{metric} by step ahead",
   by_step_about: "How the error grows with the distance that is forecast.",
@@ -183,7 +187,8 @@ export const en = {
   press_to_filter: "Open vacancies and salary. Press one to see it alone, again to see all.",
   group_by: "Group by",
   cohorts_title: "Cohorts that the models expect",
-  cohorts_about: "Sums of probabilities over the vacancies of the last 30 days, so that doubt counts as doubt. Newest prediction: {time}.",
+  cohorts_about:
+    "Sums of probabilities over the vacancies of the last 30 days, so that doubt counts as doubt. Newest prediction: {time}.",
   cohorts_salary: "Salary, roubles a month",
   cohorts_demand: "Time until a vacancy closes: the shorter, the more in demand",
   cohorts_most: "Most of all: {cohort}, {share} of {n} vacancies. Version {version}.",
@@ -206,7 +211,8 @@ export const en = {
 
   // decisions
   decisions: "Decisions about models",
-  decisions_about: "Each version was compared with the champion on the same holdout. An interval that lies wholly on the left is better by more than chance.",
+  decisions_about:
+    "Each version was compared with the champion on the same holdout. An interval that lies wholly on the left is better by more than chance.",
   show_all: "Show all {n}",
   no_decisions: "Nothing was decided yet",
   no_decisions_todo: "The first training ends in the first decision.",

@@ -30,7 +30,12 @@ const unserved = ({ name, champions }) =>
     .filter(({ service, version }) => service?.version !== version)
     .map(({ model, version, service }) => ({
       tone: "warn",
-      text: t(service ? "worry_behind" : "worry_unserved", { model, version, served: service?.version, pipeline: name }),
+      text: t(service ? "worry_behind" : "worry_unserved", {
+        model,
+        version,
+        served: service?.version,
+        pipeline: name,
+      }),
     }));
 
 const brief = (message) => {

@@ -23,12 +23,19 @@ export class Accuracy extends Section {
     const names = overview.pipelines.map(({ name }) => name);
     const all = await Promise.all(names.map((name) => this.ask(`pipelines/${encodeURIComponent(name)}/realised`)));
     const found = names.flatMap((name, at) => all[at].targets.map((target) => ({ name, about: all[at], target })));
-    const first = found.map((each) => [key(each), each.target.target ? `${each.name}: ${named("target", each.target.target)}` : each.name]);
+    const first = found.map((each) => [
+      key(each),
+      each.target.target ? `${each.name}: ${named("target", each.target.target)}` : each.name,
+    ]);
     this.which.offer(first, state.accuracy);
     const chosen = found.find((each) => key(each) === this.which.select.value);
     this.when("all", chosen ?? all.map(({ message }) => message), () => {
       fill(this.body, h("div", { class: "fields" }, this.which.root), this.place);
-      if (chosen) this.show(chosen, overview.pipelines.find(({ name }) => name === chosen.name));
+      if (chosen)
+        this.show(
+          chosen,
+          overview.pipelines.find(({ name }) => name === chosen.name),
+        );
       else fill(this.place, nothing(t("no_outcomes"), todo(names, all)));
     });
   }
@@ -60,7 +67,9 @@ const todo = (names, all) =>
   h(
     "ul",
     {},
-    names.map((name, at) => h("li", {}, h("code", {}, `${name}_monitor`), " ", all[at].message || t("no_outcomes_todo"))),
+    names.map((name, at) =>
+      h("li", {}, h("code", {}, `${name}_monitor`), " ", all[at].message || t("no_outcomes_todo")),
+    ),
   );
 
 function verdict(main, about) {
@@ -68,8 +77,28 @@ function verdict(main, about) {
   return h(
     "div",
     { class: "between verdict" },
-    h("p", {}, h("span", { class: "big" }, fixed(main.value)), " ", named("metric", main.metric), ", ", t(main.better === "higher" ? "higher_better" : "lower_better")),
-    h("p", { class: "soft small" }, known(gone) && [t(gone > 0 === (main.better === "lower") ? "worse_than_holdout" : "better_than_holdout", { share: share(Math.abs(gone), 1) }), h("br")], t("outcomes", { n: main.n }), h("br"), t("checked_at", { time: time(about.at) })),
+    h(
+      "p",
+      {},
+      h("span", { class: "big" }, fixed(main.value)),
+      " ",
+      named("metric", main.metric),
+      ", ",
+      t(main.better === "higher" ? "higher_better" : "lower_better"),
+    ),
+    h(
+      "p",
+      { class: "soft small" },
+      known(gone) && [
+        t(gone > 0 === (main.better === "lower") ? "worse_than_holdout" : "better_than_holdout", {
+          share: share(Math.abs(gone), 1),
+        }),
+        h("br"),
+      ],
+      t("outcomes", { n: main.n }),
+      h("br"),
+      t("checked_at", { time: time(about.at) }),
+    ),
   );
 }
 
@@ -78,14 +107,29 @@ const flat = (value, windows) => windows.map(() => value);
 function overTime({ metric, windows, holdout, floor }, monthly) {
   const name = named("metric", metric);
   const when = windows.map(({ start }) => period(start, monthly));
-  const line = (value, token, dash) => ({ data: flat(value, windows), borderColor: colour(token), borderWidth: 2, borderDash: dash, pointRadius: 0 });
+  const line = (value, token, dash) => ({
+    data: flat(value, windows),
+    borderColor: colour(token),
+    borderWidth: 2,
+    borderDash: dash,
+    pointRadius: 0,
+  });
   const bad = windows.filter((each) => each.bad).length;
   return {
     title: t("error_over_time", { metric: name }),
-    keys: [["line", "series", t("realised")], known(holdout) && ["dash", "grey", t("on_holdout")], known(floor) && ["dots", "other", t("floor")]].filter(Boolean),
+    keys: [
+      ["line", "series", t("realised")],
+      known(holdout) && ["dash", "grey", t("on_holdout")],
+      known(floor) && ["dots", "other", t("floor")],
+    ].filter(Boolean),
     caption: bad ? t("bad_windows", { n: bad }) : t("no_bad_windows"),
     columns: [t("window"), name, t("predictions"), t("judged")],
-    rows: windows.map((each, at) => [when[at], fixed(each.value), number(each.n, 6), t(each.bad ? "bad_window" : each.bad === null ? "not_judged" : "as_expected")]),
+    rows: windows.map((each, at) => [
+      when[at],
+      fixed(each.value),
+      number(each.n, 6),
+      t(each.bad ? "bad_window" : each.bad === null ? "not_judged" : "as_expected"),
+    ]),
     config: () => ({
       type: "line",
       data: {
@@ -106,7 +150,10 @@ function overTime({ metric, windows, holdout, floor }, monthly) {
           known(floor) && { label: t("floor"), ...line(floor, "other", [2, 4]) },
         ].filter(Boolean),
       },
-      options: { interaction: { mode: "index", intersect: false }, scales: { x: axis({ grid: { display: false } }), y: axis({ grace: "12%" }) } },
+      options: {
+        interaction: { mode: "index", intersect: false },
+        scales: { x: axis({ grid: { display: false } }), y: axis({ grace: "12%" }) },
+      },
     }),
   };
 }
@@ -116,7 +163,10 @@ function coverage({ level, windows }, monthly) {
   const promised = level / 100;
   return {
     title: t("coverage", { level: share(promised) }),
-    keys: [["line", "series", t("realised")], ["dash", "grey", t("promised", { level: share(promised) })]],
+    keys: [
+      ["line", "series", t("realised")],
+      ["dash", "grey", t("promised", { level: share(promised) })],
+    ],
     caption: t("coverage_about", { level: share(promised) }),
     columns: [t("window"), t("share_inside")],
     rows: windows.map(({ value }, at) => [when[at], share(value, 1)]),
@@ -125,14 +175,34 @@ function coverage({ level, windows }, monthly) {
       data: {
         labels: when,
         datasets: [
-          { label: t("realised"), data: windows.map(({ value }) => value), borderColor: colour("series"), backgroundColor: colour("series"), borderWidth: 2.5, pointRadius: 4, pointBorderColor: colour("card") },
-          { label: t("promised", { level: share(promised) }), data: flat(promised, windows), borderColor: colour("grey"), borderDash: [7, 5], borderWidth: 2, pointRadius: 0 },
+          {
+            label: t("realised"),
+            data: windows.map(({ value }) => value),
+            borderColor: colour("series"),
+            backgroundColor: colour("series"),
+            borderWidth: 2.5,
+            pointRadius: 4,
+            pointBorderColor: colour("card"),
+          },
+          {
+            label: t("promised", { level: share(promised) }),
+            data: flat(promised, windows),
+            borderColor: colour("grey"),
+            borderDash: [7, 5],
+            borderWidth: 2,
+            pointRadius: 0,
+          },
         ],
       },
       options: {
         interaction: { mode: "index", intersect: false },
-        plugins: { tooltip: { callbacks: { label: ({ dataset, parsed }) => `${dataset.label}: ${share(parsed.y, 1)}` } } },
-        scales: { x: axis({ grid: { display: false } }), y: axis({ suggestedMin: 0.5, max: 1, ticks: { callback: (value) => share(value) } }) },
+        plugins: {
+          tooltip: { callbacks: { label: ({ dataset, parsed }) => `${dataset.label}: ${share(parsed.y, 1)}` } },
+        },
+        scales: {
+          x: axis({ grid: { display: false } }),
+          y: axis({ suggestedMin: 0.5, max: 1, ticks: { callback: (value) => share(value) } }),
+        },
       },
     }),
   };
@@ -153,7 +223,18 @@ function byItem({ steps, cohorts, roles }, { metric }) {
     rows: rows.map(({ item, value, n }) => [item, fixed(value), number(n, 6)]),
     config: () => ({
       type: "bar",
-      data: { labels: rows.map(({ item }) => item), datasets: [{ label: name, data: rows.map(({ value }) => value), backgroundColor: colour("series"), borderRadius: 4, maxBarThickness: 46 }] },
+      data: {
+        labels: rows.map(({ item }) => item),
+        datasets: [
+          {
+            label: name,
+            data: rows.map(({ value }) => value),
+            backgroundColor: colour("series"),
+            borderRadius: 4,
+            maxBarThickness: 46,
+          },
+        ],
+      },
       options: { scales: { x: axis({ grid: { display: false } }), y: axis({ beginAtZero: true }) } },
     }),
   };

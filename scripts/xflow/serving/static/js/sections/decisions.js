@@ -21,7 +21,9 @@ export class Decisions extends Section {
     const names = overview.pipelines.map(({ name }) => name);
     this.which.offer([["", t("all")], ...names.map((name) => [name, name])], state.decisions);
     const asked = this.which.select.value ? [this.which.select.value] : names;
-    const answers = await Promise.all(asked.map((name) => this.ask(`pipelines/${encodeURIComponent(name)}/promotions`, { limit: 50 })));
+    const answers = await Promise.all(
+      asked.map((name) => this.ask(`pipelines/${encodeURIComponent(name)}/promotions`, { limit: 50 })),
+    );
     const rows = answers.flatMap(({ promotions }) => promotions).sort((a, b) => (a.decided_at < b.decided_at ? 1 : -1));
     this.when("all", rows, () => this.show(rows));
   }
@@ -41,9 +43,18 @@ export class Decisions extends Section {
       this.body,
       h("div", { class: "fields" }, this.which.root),
       shown.length
-        ? h("ol", { class: "card decisions" }, shown.map((row) => decision(row, most.get(row.model))))
+        ? h(
+            "ol",
+            { class: "card decisions" },
+            shown.map((row) => decision(row, most.get(row.model))),
+          )
         : nothing(t("no_decisions"), h("p", {}, t("no_decisions_todo"))),
-      shown.length < rows.length && h("button", { id: "all-decisions", type: "button", class: "button quiet", onclick: () => this.all(rows) }, t("show_all", { n: rows.length })),
+      shown.length < rows.length &&
+        h(
+          "button",
+          { id: "all-decisions", type: "button", class: "button quiet", onclick: () => this.all(rows) },
+          t("show_all", { n: rows.length }),
+        ),
     );
   }
 }
@@ -56,9 +67,25 @@ function decision(row, most) {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "between" }, h("span", { class: "strong" }, linked(row.links.version, `${row.model}, ${t("version", { version: row.version })}`)), badge(tone === "same" ? "" : tone, t(`outcome_${row.outcome}`), shape(tone))),
+      h(
+        "p",
+        { class: "between" },
+        h(
+          "span",
+          { class: "strong" },
+          linked(row.links.version, `${row.model}, ${t("version", { version: row.version })}`),
+        ),
+        badge(tone === "same" ? "" : tone, t(`outcome_${row.outcome}`), shape(tone)),
+      ),
       h("p", { class: "small" }, row.reason),
-      h("p", { class: "soft small" }, h("time", { datetime: row.decided_at, title: time(row.decided_at) }, day(row.decided_at)), " · ", row.decided_by === "policy" ? t("by_policy") : t("by_person", { name: row.decided_by }), row.action === "judge" ? "" : ` · ${t(`action_${row.action}`)}`),
+      h(
+        "p",
+        { class: "soft small" },
+        h("time", { datetime: row.decided_at, title: time(row.decided_at) }, day(row.decided_at)),
+        " · ",
+        row.decided_by === "policy" ? t("by_policy") : t("by_person", { name: row.decided_by }),
+        row.action === "judge" ? "" : ` · ${t(`action_${row.action}`)}`,
+      ),
     ),
     h("div", { class: "how" }, known(row.lower) ? forest(row, most) : h("p", { class: "soft small" }, alone(row))),
   );
@@ -71,18 +98,44 @@ const alone = ({ challenger_score: score, metric }) =>
 function forest({ difference, lower, upper, confidence, units, metric }, most) {
   const at = (value) => WIDTH / 2 + (value / (most * 1.12 || 1)) * (WIDTH / 2);
   const tone = upper < 0 ? "better" : lower > 0 ? "worse" : "even";
-  const words = t("interval_words", { metric: named("metric", metric), difference: signed(difference), lower: signed(lower), upper: signed(upper), confidence: share(confidence), units: number(units, 7) });
+  const words = t("interval_words", {
+    metric: named("metric", metric),
+    difference: signed(difference),
+    lower: signed(lower),
+    upper: signed(upper),
+    confidence: share(confidence),
+    units: number(units, 7),
+  });
   const picture = svg(
     "svg",
-    { class: `forest ${tone}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${t(`forest_${tone}`)}. ${words}` },
+    {
+      class: `forest ${tone}`,
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `${t(`forest_${tone}`)}. ${words}`,
+    },
     svg("line", { class: "zero", x1: WIDTH / 2, x2: WIDTH / 2, y1: 2, y2: HEIGHT - 2 }),
     svg("line", { class: "whisker", x1: at(lower), x2: at(upper), y1: HEIGHT / 2, y2: HEIGHT / 2 }),
-    [lower, upper].map((end) => svg("line", { class: "whisker", x1: at(end), x2: at(end), y1: HEIGHT / 2 - 5, y2: HEIGHT / 2 + 5 })),
-    svg("rect", { class: "point", x: at(difference) - 5, y: HEIGHT / 2 - 5, width: 10, height: 10, transform: `rotate(45 ${at(difference)} ${HEIGHT / 2})` }),
+    [lower, upper].map((end) =>
+      svg("line", { class: "whisker", x1: at(end), x2: at(end), y1: HEIGHT / 2 - 5, y2: HEIGHT / 2 + 5 }),
+    ),
+    svg("rect", {
+      class: "point",
+      x: at(difference) - 5,
+      y: HEIGHT / 2 - 5,
+      width: 10,
+      height: 10,
+      transform: `rotate(45 ${at(difference)} ${HEIGHT / 2})`,
+    }),
   );
   return [
     picture,
-    h("p", { class: "ends soft", "aria-hidden": "true" }, h("span", {}, `← ${t("better")}`), h("span", {}, `${t("worse")} →`)),
+    h(
+      "p",
+      { class: "ends soft", "aria-hidden": "true" },
+      h("span", {}, `← ${t("better")}`),
+      h("span", {}, `${t("worse")} →`),
+    ),
     h("p", { class: "soft small" }, words),
   ];
 }

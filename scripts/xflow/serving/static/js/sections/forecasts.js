@@ -16,8 +16,17 @@ export class Forecasts extends Section {
     super("forecasts", "forecasts", "forecasts_about", ["pipeline", "series", "periods"]);
     this.pipeline = new Choice("forecast-pipeline", t("pipeline"), (value) => choose({ pipeline: value, series: "" }));
     this.periods = new Choice("forecast-periods", t("history"), (value) => choose({ periods: value }));
-    this.search = h("input", { id: "series", type: "search", list: "series-list", autocomplete: "off", spellcheck: "false" });
-    this.search.addEventListener("input", calm(() => this.typed(), 250));
+    this.search = h("input", {
+      id: "series",
+      type: "search",
+      list: "series-list",
+      autocomplete: "off",
+      spellcheck: "false",
+    });
+    this.search.addEventListener(
+      "input",
+      calm(() => this.typed(), 250),
+    );
     this.search.addEventListener("change", () => this.search.value && choose({ series: this.search.value }));
     this.list = h("datalist", { id: "series-list" });
     this.count = h("span", {});
@@ -30,7 +39,11 @@ export class Forecasts extends Section {
       this.pipeline.root,
       h("label", { class: "field" }, this.count, this.search, this.list),
       this.periods.root,
-      h("button", { id: "random", type: "button", class: "button quiet", onclick: () => this.surprise() }, t("random_series")),
+      h(
+        "button",
+        { id: "random", type: "button", class: "button quiet", onclick: () => this.surprise() },
+        t("random_series"),
+      ),
     );
   }
 
@@ -38,8 +51,14 @@ export class Forecasts extends Section {
     const able = overview.pipelines.filter(({ kind }) => kind === "series");
     if (!able.length) return this.when("all", "none", () => fill(this.body, nothing(t("no_forecasting"))));
     const busy = able.find(({ freshness }) => freshness.predicted_at);
-    this.pipeline.offer(able.map(({ name }) => [name, name]), state.pipeline ?? busy?.name);
-    this.periods.offer(["60", "120", "240", "2000"].map((n) => [n, n === "2000" ? t("all_periods") : t("periods", { n })]), state.periods ?? (window.innerWidth < 600 ? "60" : "120"));
+    this.pipeline.offer(
+      able.map(({ name }) => [name, name]),
+      state.pipeline ?? busy?.name,
+    );
+    this.periods.offer(
+      ["60", "120", "240", "2000"].map((n) => [n, n === "2000" ? t("all_periods") : t("periods", { n })]),
+      state.periods ?? (window.innerWidth < 600 ? "60" : "120"),
+    );
     this.name = this.pipeline.select.value;
     const offered = await this.offer("");
     const series = state.series || offered[0];
@@ -49,13 +68,18 @@ export class Forecasts extends Section {
     }
     if (document.activeElement !== this.search) this.search.value = series;
     const found = await this.read(series);
-    this.when("all", found, () => (found.status ? this.place(nothing(t("no_series", { series }), h("p", {}, words(found)))) : this.show(found)));
+    this.when("all", found, () =>
+      found.status ? this.place(nothing(t("no_series", { series }), h("p", {}, words(found)))) : this.show(found),
+    );
   }
 
   // A series' history and forecast; the error itself when nothing knows the series.
   async read(series) {
     try {
-      return await this.ask(`pipelines/${encodeURIComponent(this.name)}/forecast`, { series, periods: this.periods.select.value });
+      return await this.ask(`pipelines/${encodeURIComponent(this.name)}/forecast`, {
+        series,
+        periods: this.periods.select.value,
+      });
     } catch (error) {
       if (error.status === 404) return error;
       throw error;
@@ -68,9 +92,15 @@ export class Forecasts extends Section {
   }
 
   async offer(search) {
-    const { series, total } = await this.ask(`pipelines/${encodeURIComponent(this.name)}/series`, { search, limit: MOST_OFFERED });
+    const { series, total } = await this.ask(`pipelines/${encodeURIComponent(this.name)}/series`, {
+      search,
+      limit: MOST_OFFERED,
+    });
     this.count.textContent = t("series_of", { n: number(total, 7) });
-    fill(this.list, series.map((each) => h("option", { value: each })));
+    fill(
+      this.list,
+      series.map((each) => h("option", { value: each })),
+    );
     if (!search) this.known = series;
     return series;
   }
@@ -98,21 +128,47 @@ export class Forecasts extends Section {
         "div",
         { class: "between" },
         h("h3", {}, series),
-        forecast && h("p", { class: "soft small" }, t("forecast_by", { version: forecast.version, day: day(forecast.made_at) }), " ", links.run && linked(links.run, t("its_run"))),
+        forecast &&
+          h(
+            "p",
+            { class: "soft small" },
+            t("forecast_by", { version: forecast.version, day: day(forecast.made_at) }),
+            " ",
+            links.run && linked(links.run, t("its_run")),
+          ),
       ),
       this.figure.root,
     );
     const next = points[0];
     const sure = Object.entries(next?.intervals ?? {})[0];
-    const words = next ? t("next_period", { period: label(next.at), value: write(next.forecast) }) : t("no_forecast_of");
+    const words = next
+      ? t("next_period", { period: label(next.at), value: write(next.forecast) })
+      : t("no_forecast_of");
     this.figure.show({
       title: "",
       keys: fanKeys(points, past),
-      caption: words + (sure ? ` ${t("surely", { level: share(sure[0] / 100), low: write(sure[1][0]), high: write(sure[1][1]) })}` : ""),
-      columns: [t("period"), t("actual"), t("forecast"), ...Object.keys(next?.intervals ?? {}).map((level) => share(level / 100))],
+      caption:
+        words +
+        (sure
+          ? ` ${t("surely", { level: share(sure[0] / 100), low: write(sure[1][0]), high: write(sure[1][1]) })}`
+          : ""),
+      columns: [
+        t("period"),
+        t("actual"),
+        t("forecast"),
+        ...Object.keys(next?.intervals ?? {}).map((level) => share(level / 100)),
+      ],
       rows: [
-        ...points.map(({ at, forecast: value, intervals }) => [label(at), "–", write(value), ...Object.values(intervals).map(([low, high]) => `${write(low)} – ${write(high)}`)]),
-        ...history.slice(-24).reverse().map(({ at, value }) => [label(at), write(value), "–", ...Object.keys(next?.intervals ?? {}).map(() => "–")]),
+        ...points.map(({ at, forecast: value, intervals }) => [
+          label(at),
+          "–",
+          write(value),
+          ...Object.values(intervals).map(([low, high]) => `${write(low)} – ${write(high)}`),
+        ]),
+        ...history
+          .slice(-24)
+          .reverse()
+          .map(({ at, value }) => [label(at), write(value), "–", ...Object.keys(next?.intervals ?? {}).map(() => "–")]),
       ],
       config: () => fan({ history, points, earlier: past, label, write }),
     });

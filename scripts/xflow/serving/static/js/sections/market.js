@@ -14,7 +14,9 @@ import { wordLists } from "../word_lists.js";
 export class Market extends Section {
   constructor() {
     super("market", "market", "market_about", ["market", "role", "area", "days", "by"]);
-    this.pipeline = new Choice("market-pipeline", t("pipeline"), (value) => choose({ market: value, role: "", area: "" }));
+    this.pipeline = new Choice("market-pipeline", t("pipeline"), (value) =>
+      choose({ market: value, role: "", area: "" }),
+    );
     this.role = new Choice("role", t("role"), (value) => choose({ role: value }));
     this.area = new Choice("area", t("area"), (value) => choose({ area: value }));
     this.days = new Choice("days", t("span"), (value) => choose({ days: value }));
@@ -22,13 +24,22 @@ export class Market extends Section {
     this.salary = new ChartFigure("market-salary");
     this.cohorts = { salary: new ChartFigure("cohorts-salary"), demand: new ChartFigure("cohorts-demand") };
     this.figures = [this.open, this.salary, ...Object.values(this.cohorts)];
-    this.places = { now: h("div", {}), days: h("div", { class: "halves" }), groups: h("div", { class: "halves" }), cohorts: h("div", {}), words: h("div", {}) };
+    this.places = {
+      now: h("div", {}),
+      days: h("div", { class: "halves" }),
+      groups: h("div", { class: "halves" }),
+      cohorts: h("div", {}),
+      words: h("div", {}),
+    };
     this.fields = h("div", { class: "fields" }, this.pipeline.root, this.role.root, this.area.root, this.days.root);
   }
 
   async load(overview) {
     const able = overview.pipelines.filter(({ kind }) => kind === "vacancies");
-    this.pipeline.offer(able.map(({ name }) => [name, name]), state.market);
+    this.pipeline.offer(
+      able.map(({ name }) => [name, name]),
+      state.market,
+    );
     const name = this.pipeline.select.value;
     if (!name) return this.when("page", "none", () => fill(this.body, nothing(t("no_vacancies"))));
     const path = `pipelines/${encodeURIComponent(name)}`;
@@ -36,33 +47,56 @@ export class Market extends Section {
     this.when("page", "some", () => fill(this.body, this.fields, Object.values(this.places)));
     const ends = await Promise.allSettled([
       this.ask(`${path}/market/filters`).then((filters) => this.offer(filters)),
-      this.ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }).then((market) => this.when("market", market, () => this.showMarket(market, name))),
-      this.ask(`${path}/cohorts`, chosen).then((found) => this.when("cohorts", [found, state.by], () => cohortBars(this.places.cohorts, this.cohorts, found, name))),
-      this.ask(`${path}/words`, { count: 10 }).then((words) => this.when("words", words, () => wordLists(this.places.words, words, name))),
+      this.ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }).then((market) =>
+        this.when("market", market, () => this.showMarket(market, name)),
+      ),
+      this.ask(`${path}/cohorts`, chosen).then((found) =>
+        this.when("cohorts", [found, state.by], () => cohortBars(this.places.cohorts, this.cohorts, found, name)),
+      ),
+      this.ask(`${path}/words`, { count: 10 }).then((words) =>
+        this.when("words", words, () => wordLists(this.places.words, words, name)),
+      ),
     ]);
     const failed = ends.find(({ status }) => status === "rejected");
     if (failed) throw failed.reason;
   }
 
   offer({ roles, areas }) {
-    const all = (each) => [["", t("all")], ...each.map(({ id, name, open }) => [id, known(open) ? `${name} (${number(open, 6)})` : name])];
+    const all = (each) => [
+      ["", t("all")],
+      ...each.map(({ id, name, open }) => [id, known(open) ? `${name} (${number(open, 6)})` : name]),
+    ];
     this.role.offer(all(roles), state.role);
     this.area.offer(all(areas), state.area);
-    this.days.offer(["30", "90", "365"].map((n) => [n, t("days", { n })]), state.days ?? "90");
+    this.days.offer(
+      ["30", "90", "365"].map((n) => [n, t("days", { n })]),
+      state.days ?? "90",
+    );
   }
 
   showMarket(market, name) {
     if (!market.day) {
-      fill(this.places.now, nothing(t("no_market"), h("p", {}, t("no_market_todo"), " ", h("code", {}, `${name}_collect`))));
-      return fill(this.places.days), fill(this.places.groups);
+      fill(
+        this.places.now,
+        nothing(t("no_market"), h("p", {}, t("no_market_todo"), " ", h("code", {}, `${name}_collect`))),
+      );
+      return (fill(this.places.days), fill(this.places.groups));
     }
     const { open_now: open, stated_now: stated, salary_now: salary, open_change: change } = market;
     fill(
       this.places.now,
       stats([
-        [t("open_now"), number(open, 6), known(change) ? t("change_week", { change: signed(change, 0) }) : t("on_day", { day: day(market.day) })],
+        [
+          t("open_now"),
+          number(open, 6),
+          known(change) ? t("change_week", { change: signed(change, 0) }) : t("on_day", { day: day(market.day) }),
+        ],
         [t("salary_now"), roubles(salary), t(market.salary_kind === "median" ? "salary_median" : "salary_mean")],
-        [t("stated_now"), open ? share(stated / open) : "–", t("stated_of", { stated: number(stated ?? 0, 6), open: number(open ?? 0, 6) })],
+        [
+          t("stated_now"),
+          open ? share(stated / open) : "–",
+          t("stated_of", { stated: number(stated ?? 0, 6), open: number(open ?? 0, 6) }),
+        ],
       ]),
     );
     fill(this.places.days, h("div", { class: "card" }, this.open.root), h("div", { class: "card" }, this.salary.root));
@@ -88,9 +122,16 @@ function daily({ days, forecast }, what, write, title) {
     keys: points.length ? fanKeys(points) : [],
     caption: ahead
       ? t("market_ahead", { day: label(ahead.at), value: text(ahead.forecast) })
-      : t(what === "salary" && forecast?.open?.length && !(state.role && state.area) ? "choose_both" : "no_market_forecast"),
+      : t(
+          what === "salary" && forecast?.open?.length && !(state.role && state.area)
+            ? "choose_both"
+            : "no_market_forecast",
+        ),
     columns: [t("day"), title],
-    rows: [...points.map(({ at, forecast: value }) => [`${label(at)} (${t("forecast")})`, text(value)]).reverse(), ...history.toReversed().map(({ at, value }) => [label(at), known(value) ? text(value) : "–"])],
+    rows: [
+      ...points.map(({ at, forecast: value }) => [`${label(at)} (${t("forecast")})`, text(value)]).reverse(),
+      ...history.toReversed().map(({ at, value }) => [label(at), known(value) ? text(value) : "–"]),
+    ],
     config: () => fan({ history, points, label, write: text, tick: compact }),
   };
 }
@@ -105,7 +146,13 @@ function group(title, rows, filter) {
       {},
       h(
         "button",
-        { id: `${filter}-${id}`, type: "button", class: "meter", "aria-pressed": String(pressed), onclick: () => choose({ [filter]: pressed ? "" : id }) },
+        {
+          id: `${filter}-${id}`,
+          type: "button",
+          class: "meter",
+          "aria-pressed": String(pressed),
+          onclick: () => choose({ [filter]: pressed ? "" : id }),
+        },
         h("span", { class: "name" }, name),
         h("span", { class: "rod ours" }, h("span", { style: { width: `${(100 * open) / most}%` } })),
         h("span", { class: "figure" }, number(open, 6)),

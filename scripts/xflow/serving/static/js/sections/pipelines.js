@@ -28,7 +28,14 @@ export class Pipelines extends Section {
         this.body,
         greeting(overview),
         overview.pipelines.length
-          ? [h("div", { class: "pipelines" }, overview.pipelines.map((each, at) => card(each, runs[at].runs))), h("p", { class: "soft small" }, t("floor_about"))]
+          ? [
+              h(
+                "div",
+                { class: "pipelines" },
+                overview.pipelines.map((each, at) => card(each, runs[at].runs)),
+              ),
+              h("p", { class: "soft small" }, t("floor_about")),
+            ]
           : nothing(t("no_pipelines"), h("p", {}, t("no_pipelines_todo"), " ", h("code", {}, "dags/pipelines/"))),
       ),
     );
@@ -46,7 +53,18 @@ function greeting(overview) {
       {},
       h("h1", {}, found.length ? t("worries", { n: found.length }) : t(well)),
       found.length
-        ? h("ul", { class: "worries" }, found.map(({ tone, text, link }) => h("li", { class: tone }, shape(tone), h("span", {}, text, link && " ", link && linked(link, t("its_run"))))))
+        ? h(
+            "ul",
+            { class: "worries" },
+            found.map(({ tone, text, link }) =>
+              h(
+                "li",
+                { class: tone },
+                shape(tone),
+                h("span", {}, text, link && " ", link && linked(link, t("its_run"))),
+              ),
+            ),
+          )
         : h("p", {}, t(`${well}_more`)),
     ),
   );
@@ -64,7 +82,8 @@ function card(pipeline, runs) {
       h("h2", {}, pipeline.name),
       runs.length > 0 && drift(pipeline.drift),
       h("p", { class: "soft small" }, pipeline.description),
-      !framed && h("p", { class: "small links" }, airflow && linked(airflow, "Airflow"), mlflow && linked(mlflow, "MLflow")),
+      !framed &&
+        h("p", { class: "small links" }, airflow && linked(airflow, "Airflow"), mlflow && linked(mlflow, "MLflow")),
     ),
     champions.length
       ? h("div", { class: "champions" }, champions)
@@ -112,7 +131,7 @@ function serving({ service, version }) {
 function versusFloor({ metric, value, floor, better }) {
   const name = named("metric", metric);
   if (floor === null) return h("p", {}, `${name} ${fixed(value)}`);
-  const gain = ((better === "lower" ? floor - value : value - floor) / Math.abs(floor)) || 0;
+  const gain = (better === "lower" ? floor - value : value - floor) / Math.abs(floor) || 0;
   const words = gain > 0 ? "win" : gain < 0 ? "loss" : "level";
   const most = Math.max(value, floor) || 1;
   const bar = (tone, label, figure) => [
@@ -131,7 +150,12 @@ function versusFloor({ metric, value, floor, better }) {
 
 const others = ({ figures, coverage }) =>
   [
-    ...figures.filter(({ main }) => !main).map(({ metric, value }) => `${named("metric", metric)} ${metric === "smape" ? share(value / 100, 1) : number(value)}`),
+    ...figures
+      .filter(({ main }) => !main)
+      .map(
+        ({ metric, value }) =>
+          `${named("metric", metric)} ${metric === "smape" ? share(value / 100, 1) : number(value)}`,
+      ),
     ...coverage.map(({ level, value }) => t("covers", { level: share(level / 100), share: share(value, 1) })),
   ].join(" · ");
 
@@ -153,12 +177,19 @@ function timeline(runs) {
 
 function dot(run) {
   const tone = RUN_TONES[run.state] ?? "none";
-  const rows = run.rows_in === null ? "" : t("run_rows", { rows: number(run.rows_in), rejected: number(run.rows_rejected ?? 0) });
+  const rows =
+    run.rows_in === null ? "" : t("run_rows", { rows: number(run.rows_in), rejected: number(run.rows_rejected ?? 0) });
   const facts = [time(run.started_at), span(run.seconds), rows, run.message].filter(Boolean).join(" · ");
   const label = `${named("kind", run.kind)}: ${t(`state_${run.state}`)}`;
   const tip = h("span", { class: "tip", "aria-hidden": "true" }, h("strong", {}, label), h("br"), facts.slice(0, 240));
   const props = { class: `run ${tone}`, "aria-label": `${label}. ${facts}` };
-  return h("li", {}, run.links.run && !framed ? linked(run.links.run, [shape(tone), tip], props) : h("span", { ...props, role: "img", tabindex: 0 }, shape(tone), tip));
+  return h(
+    "li",
+    {},
+    run.links.run && !framed
+      ? linked(run.links.run, [shape(tone), tip], props)
+      : h("span", { ...props, role: "img", tabindex: 0 }, shape(tone), tip),
+  );
 }
 
 function freshness({ freshness: { data_as_of, predicted_at, collected_at }, frequency }) {
@@ -167,5 +198,9 @@ function freshness({ freshness: { data_as_of, predicted_at, collected_at }, freq
     collected_at && [t("collected"), ago(collected_at)],
     [t("predicted"), predicted_at ? ago(predicted_at) : t("never")],
   ].filter(Boolean);
-  return h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }

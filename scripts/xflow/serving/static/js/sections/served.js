@@ -17,7 +17,10 @@ export class Served extends Section {
   }
 
   async load() {
-    this.hours.offer(["24", "48", "168", "720"].map((n) => [n, n < 100 ? t("hours", { n }) : t("days", { n: n / 24 })]), state.hours ?? "48");
+    this.hours.offer(
+      ["24", "48", "168", "720"].map((n) => [n, n < 100 ? t("hours", { n }) : t("days", { n: n / 24 })]),
+      state.hours ?? "48",
+    );
     const served = await this.ask("served", { hours: this.hours.select.value });
     this.when("all", served, () => this.show(served));
   }
@@ -25,7 +28,15 @@ export class Served extends Section {
   show(served) {
     const fields = h("div", { class: "fields" }, this.hours.root);
     if (!served.total) {
-      const todo = h("p", {}, t("no_served_todo"), " ", h("code", {}, "POST /v1/series/…/forecast"), " ", h("code", {}, "POST /v1/vacancies/predict"));
+      const todo = h(
+        "p",
+        {},
+        t("no_served_todo"),
+        " ",
+        h("code", {}, "POST /v1/series/…/forecast"),
+        " ",
+        h("code", {}, "POST /v1/vacancies/predict"),
+      );
       return fill(this.body, fields, nothing(t("no_served"), todo));
     }
     const milliseconds = (value) => (known(value) ? t("ms", { value: number(value, 3) }) : "–");
@@ -41,7 +52,12 @@ export class Served extends Section {
         "div",
         { class: "halves" },
         h("div", { class: "card" }, this.figure.root),
-        h("div", { class: "card" }, h("h3", { class: "figure-title" }, t("served_by")), h("div", { class: "scroll" }, versions(served.by_model))),
+        h(
+          "div",
+          { class: "card" },
+          h("h3", { class: "figure-title" }, t("served_by")),
+          h("div", { class: "scroll" }, versions(served.by_model)),
+        ),
       ),
     );
     this.figure.show(hourly(served));
@@ -60,11 +76,30 @@ function hourly({ by_hour: hours, total }) {
     title: t("served_title"),
     caption: t("served_busiest", { time: time(busiest.hour), n: number(busiest.rows, 7), total: number(total, 7) }),
     columns: [t("hour"), t("predictions")],
-    rows: hours.filter(({ rows }) => rows).map(({ hour, rows }) => [time(hour), number(rows, 7)]).reverse(),
+    rows: hours
+      .filter(({ rows }) => rows)
+      .map(({ hour, rows }) => [time(hour), number(rows, 7)])
+      .reverse(),
     config: () => ({
       type: "bar",
-      data: { labels: hours.map(({ hour }) => time(hour)), datasets: [{ label: t("predictions"), data: hours.map(({ rows }) => rows), backgroundColor: colour("series"), borderRadius: 3, maxBarThickness: 22 }] },
-      options: { scales: { x: axis({ grid: { display: false }, ticks: { maxTicksLimit: 5 } }), y: axis({ beginAtZero: true, ticks: { precision: 0 } }) } },
+      data: {
+        labels: hours.map(({ hour }) => time(hour)),
+        datasets: [
+          {
+            label: t("predictions"),
+            data: hours.map(({ rows }) => rows),
+            backgroundColor: colour("series"),
+            borderRadius: 3,
+            maxBarThickness: 22,
+          },
+        ],
+      },
+      options: {
+        scales: {
+          x: axis({ grid: { display: false }, ticks: { maxTicksLimit: 5 } }),
+          y: axis({ beginAtZero: true, ticks: { precision: 0 } }),
+        },
+      },
     }),
   };
 }
