@@ -148,7 +148,7 @@ def test_a_training_tells_of_its_new_champions(
     assert body["title"] == "vacancies: promotion"
     assert body["message"] == (
         "vacancies_salary version 7 serves: better by 0.02\n"
-        "vacancies_salary: http://mlflow.example/#/models/vacancies_salary/versions/7"
+        "vacancies_salary: http://mlflow.example/#/models/vacancies_salary/versions/7?workflowType=machine_learning"
     )
     module.close_run.function(made[1:])
     assert len(hook.told) == len(told) == 1

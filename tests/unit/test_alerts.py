@@ -92,7 +92,7 @@ def test_the_command_line_tells_of_what_it_moved_and_of_nothing_else(hook: Calla
     assert body["title"] == "tourism_monthly (staging): rollback"
     assert body["message"].endswith(
         ": tourism_monthly version 6 serves in place of version 7: it sold nothing\n"
-        "tourism_monthly: http://mlflow.example/#/models/tourism_monthly/versions/6"
+        "tourism_monthly: http://mlflow.example/#/models/tourism_monthly/versions/6?workflowType=machine_learning"
     )
     assert server.address() not in repr(run.settings)
 
@@ -113,9 +113,9 @@ def test_every_part_that_may_be_a_token_is_a_secret() -> None:
 def test_links_lead_to_the_pages_of_mlflow() -> None:
     links = {"model": "models:/tourism_monthly/7", "champion": "models:/tourism_monthly@champion", "mlflow_run": "ab12"}
     assert pages({**links, "report": "s3://xflow/r.html", "none": ""}, "http://mlflow:5000/") == {
-        "model": "http://mlflow:5000/#/models/tourism_monthly/versions/7",
-        "champion": "http://mlflow:5000/#/models/tourism_monthly",
-        "mlflow_run": "http://mlflow:5000/#/runs/ab12",
+        "model": "http://mlflow:5000/#/models/tourism_monthly/versions/7?workflowType=machine_learning",
+        "champion": "http://mlflow:5000/#/models/tourism_monthly?workflowType=machine_learning",
+        "mlflow_run": "http://mlflow:5000/#/runs/ab12?workflowType=machine_learning",
         "report": "s3://xflow/r.html",
     }
 

@@ -75,11 +75,15 @@ def pages(links: Mapping[str, str], mlflow: str) -> dict[str, str]:
     return {name: _page(name, value, mlflow.rstrip("/")) for name, value in links.items() if value}
 
 
+TRAINING = "?workflowType=machine_learning"
+"""Without it MLflow opens its pages for language models around the one that is meant."""
+
+
 def _page(name: str, value: str, mlflow: str) -> str:
     if name == "mlflow_run":
-        return f"{mlflow}/#/runs/{value}"
+        return f"{mlflow}/#/runs/{value}{TRAINING}"
     if not value.startswith("models:/"):
         return value
     model, _, version = value.removeprefix("models:/").partition("/")
     model = model.partition("@")[0]
-    return f"{mlflow}/#/models/{model}" + (f"/versions/{version}" if version else "")
+    return f"{mlflow}/#/models/{model}" + (f"/versions/{version}" if version else "") + TRAINING
