@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import pytest
 
@@ -29,6 +29,11 @@ def batcher(gate: Gate, rows_a_call: int = 4, most_waiting: int = 20) -> Batcher
     return Batcher(gate, rows_a_call=rows_a_call, most_waiting=most_waiting, name="test")
 
 
+def finished[Found](run: Coroutine[None, None, Found]) -> Found:
+    """Return what a test's coroutine does; a request that nobody answers fails it."""
+    return asyncio.run(asyncio.wait_for(run, 30))
+
+
 async def under_way(lane: Batcher[int, list[int]], *requests: list[int]) -> list[asyncio.Task[list[int]]]:
     """Start requests, one after the other, as far as they come before the first call ends."""
     tasks = []
@@ -47,7 +52,7 @@ def test_what_waits_is_called_together_up_to_a_size() -> None:
         gate.open.set()
         return await asyncio.gather(*tasks)
 
-    assert asyncio.run(run()) == [[2], [4], [6, 8], [10, 12], [14, 16, 18, 20, 22], [24]]
+    assert finished(run()) == [[2], [4], [6, 8], [10, 12], [14, 16, 18, 20, 22], [24]]
     assert gate.calls == [[[1]], [[2], [3, 4]], [[5, 6]], [[7, 8, 9, 10, 11]], [[12]]]
 
 
@@ -59,7 +64,7 @@ def test_one_bad_request_does_not_fail_its_neighbours() -> None:
         gate.open.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    found = asyncio.run(run())
+    found = finished(run())
     assert [each for each in found if isinstance(each, list)] == [[2], [4], [6]]
     assert isinstance(found[2], ValueError)
     assert gate.calls == [[[1]], [[2], [-1], [3]], [[2]], [[-1]], [[3]]]
@@ -78,7 +83,7 @@ def test_more_than_may_wait_is_refused_until_there_is_room() -> None:
         await asyncio.gather(*tasks)
         return await lane.ask([5] * 20)  # alone it may be of any size
 
-    assert asyncio.run(run()) == [10] * 20
+    assert finished(run()) == [10] * 20
 
 
 def test_a_client_that_leaves_is_not_called_for_and_makes_room() -> None:
@@ -96,7 +101,7 @@ def test_a_client_that_leaves_is_not_called_for_and_makes_room() -> None:
         assert tasks[1].cancelled()
         return answered
 
-    assert asyncio.run(run()) == [[6], [8, 10]]
+    assert finished(run()) == [[6], [8, 10]]
     assert gate.calls == [[[1]], [[3]], [[4, 5]]]
 
 
@@ -110,4 +115,4 @@ def test_a_lane_goes_on_after_a_failure() -> None:
             await lane.ask([-1])
         return await lane.ask([1])
 
-    assert asyncio.run(run()) == [2]
+    assert finished(run()) == [2]
