@@ -11,8 +11,8 @@ from xflow.adapters.drift_pages import DriftPages
 from xflow.adapters.promotion_ledger import GreenplumPromotions
 from xflow.pipeline import AnyPipeline
 from xflow.promotion_ports import PromotionRecord
-from xflow.serving.board_links import Links
-from xflow.serving.board_view import View
+from xflow.serving.board.links import Links
+from xflow.serving.board.view import View
 from xflow.serving.served import ServedModels
 from xflow.settings import Settings
 

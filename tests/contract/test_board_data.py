@@ -15,12 +15,12 @@ from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.errors import ServiceUnavailable, XflowError
 from xflow.pipeline import Pipeline
 from xflow.refs import RunKey
-from xflow.serving.board_overview import overview
-from xflow.serving.board_promotions import promotions
-from xflow.serving.board_realised import realised
-from xflow.serving.board_runs import runs
-from xflow.serving.board_series import forecast, search
-from xflow.serving.board_view import View
+from xflow.serving.board.overview import overview
+from xflow.serving.board.promotions import promotions
+from xflow.serving.board.realised import realised
+from xflow.serving.board.runs import runs
+from xflow.serving.board.series import forecast, listed
+from xflow.serving.board.view import View
 from xflow.serving.problems import Problem
 from xflow.settings import Settings
 
@@ -89,7 +89,7 @@ def test_a_pipeline_that_never_ran_is_shown_empty(stores: Settings, key: RunKey)
     assert set(found["freshness"].values()) == {None}
     assert realised(view, key.pipeline)["targets"] == []
     assert promotions(view, key.pipeline, 10) == {"promotions": []}
-    assert search(view, key.pipeline, "", 10) == {"series": [], "total": 0, "run_id": None, "at": None}
+    assert listed(view, key.pipeline, "", 10) == {"series": [], "total": 0, "run_id": None, "at": None}
     with pytest.raises(Problem, match="nothing is known of a series a") as refused:
         forecast(view, key.pipeline, "a", 12)
     assert refused.value.status == 404
@@ -120,7 +120,10 @@ def test_the_champion_has_the_figures_of_the_training_that_made_it(world: World,
     ]
     assert champion["coverage"] == [{"level": 80, "value": 0.75}]
     assert champion["service"] is None
-    assert champion["links"]["version"] == f"http://mlflow.test/#/models/{world.pipeline.name}/versions/1"
+    assert (
+        champion["links"]["version"]
+        == f"http://mlflow.test/#/models/{world.pipeline.name}/versions/1?workflowType=machine_learning"
+    )
 
 
 def test_after_a_rollback_the_version_before_serves_with_its_own_figures(world: World, view: View) -> None:
@@ -215,13 +218,13 @@ def test_a_series_is_found_by_any_part_of_its_name(world: World, view: View) -> 
     world.run("predict", "new", predictions=points, as_of="2024-02-01T00:00:00")
     world.run("predict", "backfill", predictions=[point("gone", 3, 1, 1.0, 0)], as_of="2023-01-01T00:00:00")
     name = world.pipeline.name
-    assert search(view, name, "", 3) == {
+    assert listed(view, name, "", 3) == {
         "series": ["a%", "b2", "B10"], "total": 4, "run_id": "new", "at": "2030-01-01T02:00:00Z",
     }  # fmt: skip
-    assert search(view, name, "b1", 9)["series"] == ["B10"]
-    assert search(view, name, "%", 9)["series"] == ["a%", HOSTILE]
-    assert search(view, name, "ряд", 9)["series"] == [HOSTILE]
-    assert search(view, name, "gone", 9) == {"series": [], "total": 0, "run_id": "new", "at": "2030-01-01T02:00:00Z"}
+    assert listed(view, name, "b1", 9)["series"] == ["B10"]
+    assert listed(view, name, "%", 9)["series"] == ["a%", HOSTILE]
+    assert listed(view, name, "ряд", 9)["series"] == [HOSTILE]
+    assert listed(view, name, "gone", 9) == {"series": [], "total": 0, "run_id": "new", "at": "2030-01-01T02:00:00Z"}
 
 
 def test_a_forecast_stands_beside_what_is_known_and_what_was_forecast_before(world: World, view: View) -> None:
@@ -301,7 +304,10 @@ def test_a_drift_report_is_found_in_mlflow_and_remembered(stack: Settings, world
     assert pages.run(world.pipeline.name, f"{key}_never") is None
     assert pages.run(f"{world.pipeline.name}_never", f"{key}_never") is None
     report = overview(replace(view, pages=pages))["pipelines"][0]["drift"]["report"]
-    assert report == f"http://mlflow.test/#/experiments/{found[0]}/runs/{run}/artifacts/drift.html"
+    assert (
+        report
+        == f"http://mlflow.test/#/experiments/{found[0]}/runs/{run}/artifacts/drift.html?workflowType=machine_learning"
+    )
 
 
 def test_an_answer_holds_no_number_that_json_lacks(world: World, view: View) -> None:

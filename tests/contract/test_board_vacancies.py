@@ -17,12 +17,12 @@ from xflow.adapters.vacancy_history import GreenplumHistory
 from xflow.domain.vacancies.market import MARKET_SCHEMA
 from xflow.refs import RunKey
 from xflow.schema import SERVED_SCHEMA
-from xflow.serving.board_cohorts import added_up, cohorts
-from xflow.serving.board_market import filters, market
-from xflow.serving.board_names import names_of
-from xflow.serving.board_served import served
-from xflow.serving.board_view import View
-from xflow.serving.board_words import words
+from xflow.serving.board.cohorts import added_up, cohorts
+from xflow.serving.board.market import filters, market
+from xflow.serving.board.names import names_of
+from xflow.serving.board.served import served
+from xflow.serving.board.view import View
+from xflow.serving.board.words import words
 from xflow.serving.problems import Problem
 from xflow.settings import Settings
 from xflow.vacancy_pipeline import VacancyPipeline
@@ -214,7 +214,7 @@ def test_cohorts_are_added_up_over_the_newest_prediction_of_each_vacancy(world: 
 def test_of_too_many_predictions_a_sample_is_added_up(
     world: World, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xflow.serving.board_cohorts.MOST_ROWS", 4)
+    monkeypatch.setattr("xflow.serving.board.cohorts.MOST_ROWS", 4)
     rows = [vacancy(str(number), "96", "1") for number in range(9)]
     made = [predicted(world, str(number), number, 0.75) for number in range(9)]
     said = {"model_name": f"{world.pipeline.name}_salary", "model_version": "1", "rows_out": 9}

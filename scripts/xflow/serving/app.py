@@ -7,8 +7,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from xflow.serving import board, health, key_routes, metrics, models, scoring, series, vacancies
-from xflow.serving.board_headers import BoardHeaders
+from xflow.serving import health, key_routes, metrics, models, scoring, series, vacancies
+from xflow.serving.board import routes as board
+from xflow.serving.board.headers import BoardHeaders
 from xflow.serving.middleware import RequestScope
 from xflow.serving.problems import install
 from xflow.serving.service import Service

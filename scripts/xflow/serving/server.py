@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from xflow.pipeline import AnyPipeline
 from xflow.serving.app import create_app
-from xflow.serving.board_view import Board
+from xflow.serving.board.view import Board
 from xflow.serving.deployments import Deployments
 from xflow.serving.keys import Keys
 from xflow.serving.metrics import Metrics

@@ -12,7 +12,7 @@ from xflow.settings import ServingSettings
 
 if TYPE_CHECKING:
     from xflow.ports import FeatureStore
-    from xflow.serving.board_view import Board
+    from xflow.serving.board.view import Board
     from xflow.serving.deployments import Deployments
     from xflow.serving.keys import Keys
     from xflow.serving.metrics import Metrics

@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from xflow.serving.access import SignInThrottle
 from xflow.serving.app import create_app
+from xflow.serving.board.sessions import Sessions
 from xflow.serving.keys import Keys
 from xflow.serving.metrics import Metrics
 from xflow.serving.prediction_log import PredictionLog
 from xflow.serving.served import ServedModels
 from xflow.serving.service import Service
-from xflow.serving.sessions import Sessions
 from xflow.settings import ServingSettings
 
 ADMIN_TOKEN = "the administrator's key"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xflow.serving.board_answers import Answers
+from xflow.serving.board.answers import Answers
 
 
 @pytest.fixture

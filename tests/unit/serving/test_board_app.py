@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from xflow.serving import board
-from xflow.serving.board_headers import BoardHeaders
-from xflow.serving.board_view import Board
+from xflow.serving.board import routes
+from xflow.serving.board.headers import BoardHeaders
+from xflow.serving.board.view import Board
 from xflow.serving.problems import install
 from xflow.serving.served import ServedModels
 from xflow.settings import ServingSettings
@@ -34,7 +34,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     made = Board.of(settings, {}, ServedModels())
     app.state.service = SimpleNamespace(board=made)
     install(app)
-    app.include_router(board.router)
+    app.include_router(routes.router)
     app.add_middleware(BoardHeaders, airflow_page=settings.airflow_page)
     with TestClient(app) as client:
         yield client

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from xflow.serving.board_figures import coverages, drift_figures, figures_of, holdout_figures
-from xflow.serving.board_headers import origins
-from xflow.serving.board_links import Links
-from xflow.serving.board_view import MOST_TEXT, models_of, shortened, utc
+from xflow.serving.board.figures import coverages, drift_figures, figures_of, holdout_figures
+from xflow.serving.board.headers import origins
+from xflow.serving.board.links import Links
+from xflow.serving.board.view import MOST_TEXT, models_of, shortened, utc
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,15 @@ def test_links_lead_to_pages_and_never_out_of_them() -> None:
     )
     assert links.run("p", "train", "cli", None) is None
     assert links.dag("p", "reproduce") is None
-    assert links.version("p_salary", "7") == "http://ml.test/#/models/p_salary/versions/7"
-    assert links.artifacts("1", "ab", "") == "http://ml.test/#/experiments/1/runs/ab/artifacts"
-    assert links.artifacts("1", "ab", "drift.html") == "http://ml.test/#/experiments/1/runs/ab/artifacts/drift.html"
+    assert links.version("p_salary", "7") == "http://ml.test/#/models/p_salary/versions/7?workflowType=machine_learning"
+    assert (
+        links.artifacts("1", "ab", "")
+        == "http://ml.test/#/experiments/1/runs/ab/artifacts?workflowType=machine_learning"
+    )
+    assert (
+        links.artifacts("1", "ab", "drift.html")
+        == "http://ml.test/#/experiments/1/runs/ab/artifacts/drift.html?workflowType=machine_learning"
+    )
     assert Links("", "").home() == {"airflow": None, "mlflow": None, "api": "/openapi.json"}
     assert Links("", "").run("p", "train", "x", "dags") is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xflow.serving.sessions import SECONDS, Sessions
+from xflow.serving.board.sessions import SECONDS, Sessions
 
 PASSWORD = "пароль of the board"
 SHA256 = hashlib.sha256(PASSWORD.encode()).hexdigest()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import xflow.serving
+import xflow.serving.board
 
-STATIC = Path(xflow.serving.__file__).parent / "static"
+STATIC = Path(xflow.serving.board.__file__).parent / "static"
 OWN = [path for path in STATIC.rglob("*.*") if path.suffix in {".js", ".css", ".html"} and path.parent.name != "vendor"]
 WORDS = re.compile(r"^  (\w+):", re.MULTILINE)
 

@@ -8,7 +8,7 @@ import pytest
 
 from xflow.domain.vacancies.model import CohortModel
 from xflow.refs import ModelVersionRef
-from xflow.serving.board_words import words
+from xflow.serving.board.words import words
 from xflow.serving.served import ServedModel, ServedModels
 from xflow.vacancy_pipeline import VacancyPipeline
 

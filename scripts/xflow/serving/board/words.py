@@ -1,7 +1,7 @@
 """The words that speak most for each cohort, by the models in service."""
 
 from xflow.domain.vacancies.model import CohortModel
-from xflow.serving.board_view import Json, View
+from xflow.serving.board.view import Json, View
 
 SPARE = 5
 """Times as many features are looked through: parts of words and counts are among them, and are not shown."""

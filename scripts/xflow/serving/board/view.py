@@ -12,11 +12,11 @@ from xflow.adapters.board_reader import BoardReader, Reading, Row
 from xflow.adapters.drift_pages import DriftPages
 from xflow.pipeline import AnyPipeline, Pipeline
 from xflow.serving.access import SignInThrottle
-from xflow.serving.board_answers import Answers
-from xflow.serving.board_links import Links
+from xflow.serving.board.answers import Answers
+from xflow.serving.board.links import Links
+from xflow.serving.board.sessions import Sessions
 from xflow.serving.problems import Problem
 from xflow.serving.served import ServedModels
-from xflow.serving.sessions import Sessions
 from xflow.settings import ServingSettings
 from xflow.vacancy_pipeline import VacancyPipeline
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from xflow.adapters.board_reader import Reading
 from xflow.pipeline import AnyPipeline, Pipeline
-from xflow.serving.board_view import predicts
+from xflow.serving.board.view import predicts
 
 # A training reads every vacancy that is known.
 NAMES = """

@@ -1,7 +1,7 @@
 """The decisions about a pipeline's versions, as the board shows them."""
 
 from xflow.adapters.board_reader import Row
-from xflow.serving.board_view import Json, View, shortened, utc
+from xflow.serving.board.view import Json, View, shortened, utc
 
 PROMOTIONS = """
 SELECT p.decision_id, p.target, p.model_name, p.version, p.action, p.outcome, p.champion_before, p.champion_after,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from xflow.adapters.board_reader import Reading, Row
-from xflow.serving.board_view import Json, View, predicts, utc
+from xflow.serving.board.view import Json, View, predicts, utc
 from xflow.serving.problems import Problem
 
 SEARCH = """
@@ -38,7 +38,7 @@ LOOKED_AT = 40
 LEVEL = "lower_"
 
 
-def search(view: View, name: str, text: str, limit: int) -> Json:
+def listed(view: View, name: str, text: str, limit: int) -> Json:
     """Return names of series of the newest prediction that hold a text, in any case; short names first."""
     pipeline = view.series_pipeline(name)
     with view.reader.reading("search series for the board") as reading:

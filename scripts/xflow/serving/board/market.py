@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 
 from xflow.adapters.board_reader import Reading, Row
-from xflow.serving.board_market_forecast import market_forecast
-from xflow.serving.board_names import Names, names_of
-from xflow.serving.board_view import Json, View, utc
+from xflow.serving.board.market_forecast import market_forecast
+from xflow.serving.board.names import Names, names_of
+from xflow.serving.board.view import Json, View, utc
 from xflow.vacancy_pipeline import VacancyPipeline
 
 NEWEST = "SELECT scope, day FROM mart.${pipeline}_market ORDER BY day DESC, snapshot_id DESC LIMIT 1"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from xflow.adapters.board_reader import Reading, Row
 from xflow.pipeline import Pipeline
-from xflow.serving.board_series import intervals_of
-from xflow.serving.board_view import Json, View, predicts, utc
+from xflow.serving.board.series import intervals_of
+from xflow.serving.board.view import Json, View, predicts, utc
 from xflow.vacancy_pipeline import VacancyPipeline
 
 # Names are open|<role>|<area> and salary|<role>|<area>.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from xflow.adapters.board_reader import Reading, Row
 from xflow.pipeline import AnyPipeline
-from xflow.serving.board_figures import BETTER, figures_of, level_of
-from xflow.serving.board_view import Json, View, shortened, utc
+from xflow.serving.board.figures import BETTER, figures_of, level_of
+from xflow.serving.board.view import Json, View, shortened, utc
 
 # Rows_out counts the figures: a run without any found no outcome.
 RUN = """

@@ -8,9 +8,9 @@ from typing import Any
 
 from xflow.adapters.board_reader import Reading, Row
 from xflow.pipeline import AnyPipeline, Pipeline
-from xflow.serving.board_figures import coverages, drift_figures, figures_of, holdout_figures
-from xflow.serving.board_runs import COLUMNS, newest_by_kind
-from xflow.serving.board_view import Json, View, models_of, shortened, utc
+from xflow.serving.board.figures import coverages, drift_figures, figures_of, holdout_figures
+from xflow.serving.board.runs import COLUMNS, newest_by_kind
+from xflow.serving.board.view import Json, View, models_of, shortened, utc
 
 NEWEST = f"""
 SELECT DISTINCT ON (pipeline, kind) {COLUMNS} FROM mart.run

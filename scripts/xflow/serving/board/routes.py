@@ -7,18 +7,19 @@ from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.staticfiles import StaticFiles
 
-from xflow.serving import board_market, board_series
-from xflow.serving.board_cohorts import added_up, cohorts
-from xflow.serving.board_overview import overview
-from xflow.serving.board_promotions import promotions
-from xflow.serving.board_realised import realised
-from xflow.serving.board_runs import runs
-from xflow.serving.board_served import served
-from xflow.serving.board_view import Board, utc
-from xflow.serving.board_words import words
+from xflow.serving.board.cohorts import added_up, cohorts
+from xflow.serving.board.market import filters, market
+from xflow.serving.board.overview import overview
+from xflow.serving.board.promotions import promotions
+from xflow.serving.board.realised import realised
+from xflow.serving.board.runs import runs
+from xflow.serving.board.series import forecast, listed
+from xflow.serving.board.served import served
+from xflow.serving.board.sessions import COOKIE, SECONDS
+from xflow.serving.board.view import Board, utc
+from xflow.serving.board.words import words
 from xflow.serving.problems import Problem
 from xflow.serving.service import Services
-from xflow.serving.sessions import COOKIE, SECONDS
 
 STATIC = StaticFiles(directory=Path(__file__).parent / "static")
 SOON, LATER = 5, 30
@@ -126,7 +127,7 @@ async def read_series(
     name: str, board: Boards, search: Annotated[str, Query(max_length=200)] = "", limit: Count = 50
 ) -> Response:
     """Return the series of a forecasting pipeline whose names hold a text."""
-    return await board.answer(LATER, board_series.search, name, search, limit)
+    return await board.answer(LATER, listed, name, search, limit)
 
 
 @api.get("/pipelines/{name}/forecast")
@@ -137,13 +138,13 @@ async def read_forecast(
     periods: Annotated[int, Query(ge=12, le=2_000)] = 120,
 ) -> Response:
     """Return one series with its forecasts."""
-    return await board.answer(LATER, board_series.forecast, name, series, periods)
+    return await board.answer(LATER, forecast, name, series, periods)
 
 
 @api.get("/pipelines/{name}/market/filters")
 async def read_filters(name: str, board: Boards) -> Response:
     """Return the roles and areas of a market."""
-    return await board.answer(LATER, board_market.filters, name)
+    return await board.answer(LATER, filters, name)
 
 
 @api.get("/pipelines/{name}/market")
@@ -151,7 +152,7 @@ async def read_market(
     name: str, board: Boards, role: Id = None, area: Id = None, days: Annotated[int, Query(ge=7, le=730)] = 90
 ) -> Response:
     """Return the market of a role and an area."""
-    return await board.answer(LATER, board_market.market, name, role or None, area or None, days)
+    return await board.answer(LATER, market, name, role or None, area or None, days)
 
 
 @api.get("/pipelines/{name}/cohorts")

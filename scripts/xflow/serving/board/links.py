@@ -22,13 +22,13 @@ class Links:
 
     def home(self) -> dict[str, str | None]:
         """Return the entry pages."""
-        return {"airflow": _page(self.airflow, ""), "mlflow": _page(self.mlflow, ""), "api": "/openapi.json"}
+        return {"airflow": _page(self.airflow, ""), "mlflow": self._mlflow("models"), "api": "/openapi.json"}
 
     def pipeline(self, pipeline: str) -> dict[str, str | None]:
         """Return Airflow's list of a pipeline's DAGs, and MLflow's experiments."""
         return {
             "airflow": _page(self.airflow, f"dags?name_pattern={quote(pipeline, safe='')}_"),
-            "mlflow": _page(self.mlflow, "#/experiments"),
+            "mlflow": self._mlflow("experiments"),
         }
 
     def dag(self, pipeline: str, kind: str) -> str | None:
@@ -42,15 +42,19 @@ class Links:
 
     def model(self, name: str) -> str | None:
         """Return the page of a registered model."""
-        return _page(self.mlflow, f"#/models/{quote(name, safe='')}")
+        return self._mlflow(f"models/{quote(name, safe='')}")
 
     def version(self, name: str, version: str) -> str | None:
         """Return the page of a model version."""
-        return _page(self.mlflow, f"#/models/{quote(name, safe='')}/versions/{quote(version, safe='')}")
+        return self._mlflow(f"models/{quote(name, safe='')}/versions/{quote(version, safe='')}")
 
     def artifacts(self, experiment: str, run: str, path: str) -> str | None:
         """Return the page of a file of an MLflow run, of all its files when `path` is empty."""
-        return _page(self.mlflow, f"#/experiments/{experiment}/runs/{run}/artifacts{'/' if path else ''}{path}")
+        return self._mlflow(f"experiments/{experiment}/runs/{run}/artifacts{'/' if path else ''}{path}")
+
+    def _mlflow(self, page: str) -> str | None:
+        """Return a page of MLflow's part for models like ours; it opens with that for language models else."""
+        return _page(self.mlflow, f"#/{page}?workflowType=machine_learning")
 
 
 def _page(base: str, path: str) -> str | None:

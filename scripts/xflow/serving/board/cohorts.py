@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 
 from xflow.adapters.board_reader import Reading, Row
-from xflow.serving.board_names import Names, names_of
-from xflow.serving.board_view import Json, View, models_of, predicts, utc
+from xflow.serving.board.names import Names, names_of
+from xflow.serving.board.view import Json, View, models_of, predicts, utc
 
 ORDER = """
 SELECT target, min(probabilities) AS probabilities FROM mart.${pipeline}_prediction

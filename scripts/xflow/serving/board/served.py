@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from xflow.serving.board_view import Json, View, utc
+from xflow.serving.board.view import Json, View, utc
 
 HOURS = """
 SELECT date_trunc('hour', served_at) AS hour, count(*) AS rows FROM mart.served_prediction

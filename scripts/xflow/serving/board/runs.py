@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from xflow.adapters.board_reader import Row
-from xflow.serving.board_links import DAGS, Links
-from xflow.serving.board_view import Json, View, shortened, utc
+from xflow.serving.board.links import DAGS, Links
+from xflow.serving.board.view import Json, View, shortened, utc
 
 COLUMNS = """pipeline, kind, run_id, run_key, state, as_of, rows_in, rows_accepted, rows_rejected, rows_out,
 model_version, drift, bundle, message, started_at, updated_at"""
