@@ -130,6 +130,8 @@ class ServingSettings:
         Of a request: bytes of the body, vacancies, series, values sent or forecast.
     log_rows
         Served predictions that wait for the mart at most.
+    proxies
+        Addresses of reverse proxies, with commas between them, that are believed when they say who asks.
     """
 
     host: str
@@ -151,6 +153,7 @@ class ServingSettings:
     most_series: int = 1_000
     most_values: int = 200_000
     log_rows: int = 20_000
+    proxies: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "ServingSettings":
@@ -196,6 +199,7 @@ SERVING = {
     "most_series": "XFLOW_SERVING_MOST_SERIES",
     "most_values": "XFLOW_SERVING_MOST_VALUES",
     "log_rows": "XFLOW_SERVING_LOG_ROWS",
+    "proxies": "XFLOW_SERVING_PROXIES",
 }
 SERVING_NUMBERS = {"port", "most_bytes", "most_rows", "most_series", "most_values", "log_rows"}
 SERVING_NEEDED = {

@@ -149,11 +149,11 @@ def test_the_prediction_service_ends_before_the_mart() -> None:
 
 
 def test_the_prediction_service_is_told_every_setting_in_both_stacks() -> None:
-    """Natively the limits are a person's own lines of .env, which every server sees."""
+    """Natively limits and proxies are a person's own lines of .env, which every server sees."""
     told = SERVICES["serving"]["environment"]
     assert [name for name in SERVING.values() if name not in told] == []
     native = (REPOSITORY / "scripts" / "native" / "serving.sh").read_text()
-    limits = [name for name in SERVING.values() if "_MOST_" in name or "_LOG_" in name]
-    assert [name for name in SERVING.values() if name not in native] == limits
+    own = [name for name in SERVING.values() if any(part in name for part in ("_MOST_", "_LOG_", "_PROXIES"))]
+    assert [name for name in SERVING.values() if name not in native] == own
     example = (REPOSITORY / ".env.example").read_text()
     assert [name for name in SERVING.values() if f"\n{name}=" not in example] == []

@@ -32,6 +32,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # it would send callers, and their keys, to whatever host they named
     )
     app.state.service, app.state.predictors = service, {}
     install(app)

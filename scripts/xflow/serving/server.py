@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -71,14 +72,20 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     settings = ServingSettings.from_env()
     app = application(made_service(settings))
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,  # requests are counted and timed; an access log of every prediction helps nobody
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        log_config=None,
-    )
+    uvicorn.run(app, **options(settings))
+
+
+def options(settings: ServingSettings) -> dict[str, Any]:
+    """Return how Uvicorn serves."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "access_log": False,  # requests are counted and timed; an access log of every prediction helps nobody
+        "server_header": False,
+        "proxy_headers": bool(settings.proxies),  # else anybody says which address he comes from
+        "forwarded_allow_ips": settings.proxies,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "log_config": None,
+    }

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -15,6 +16,7 @@ from xflow.serving.board.headers import BoardHeaders
 from xflow.serving.board.view import Board
 from xflow.serving.problems import install
 from xflow.serving.served import ServedModels
+from xflow.serving.server import options
 from xflow.settings import ServingSettings
 
 PASSWORD = "the board's password"
@@ -80,6 +82,19 @@ def test_guessing_is_slowed_down(client: TestClient) -> None:
     assert "set-cookie" not in refused.headers
 
 
+@pytest.mark.parametrize(("proxies", "last"), [("", 429), ("127.0.0.1", 401)])
+def test_nobody_but_a_named_proxy_says_which_address_he_comes_from(client: TestClient, proxies: str, last: int) -> None:
+    behind = uvicorn.Config(client.app, **options(SimpleNamespace(host="", port=0, proxies=proxies)))  # type: ignore[arg-type]
+    behind.load()
+    asked = TestClient(behind.loaded_app, client=("127.0.0.1", 50_000))
+    wrong = {"username": "admin", "password": "wrong"}
+    answers = [
+        asked.post("/board/api/session", json=wrong, headers={"X-Forwarded-For": f"10.0.0.{i}"}).status_code
+        for i in range(6)
+    ]
+    assert answers == [401] * 5 + [last]
+
+
 def test_a_mart_that_is_down_is_said_and_not_how_it_is_reached(client: TestClient) -> None:
     sign_in(client)
     answer = client.get("/board/api/overview")
@@ -102,6 +117,14 @@ def test_what_is_asked_wrongly_is_refused(client: TestClient) -> None:
     assert client.post("/board/api/session", json={"username": "admin"}).status_code == 422
     half = b'{"username": "admin", "password": "\\ud800"}'
     assert client.post("/board/api/session", content=half).status_code in {401, 422}
+
+
+@pytest.mark.parametrize("path", ["x/series?search=%00", "x/runs?kind=a%00b", "x/market?role=%00", "%00/realised"])
+def test_what_the_mart_cannot_hold_is_refused_by_its_field(client: TestClient, path: str) -> None:
+    sign_in(client)
+    answer = client.get(f"/board/api/pipelines/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["message"] == "holds a NUL character"
 
 
 def test_browsers_are_told_to_trust_nobody_else(client: TestClient) -> None:

@@ -51,7 +51,16 @@ async def signed_in(board: Boards, session: Session = "") -> None:
         raise Problem(401, "sign in to the board first")
 
 
-api = APIRouter(prefix="/board/api", dependencies=[Depends(signed_in)], include_in_schema=False)
+async def readable(request: Request) -> None:
+    """Refuse a text that the mart cannot hold."""
+    given = {f"query.{name}": text for name, text in request.query_params.multi_items()}
+    given |= {f"path.{name}": str(text) for name, text in request.path_params.items()}
+    wrong = {name: "holds a NUL character" for name, text in given.items() if "\x00" in text}
+    if wrong:
+        raise Problem(422, "a NUL character stands in no name", wrong)
+
+
+api = APIRouter(prefix="/board/api", dependencies=[Depends(signed_in), Depends(readable)], include_in_schema=False)
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
