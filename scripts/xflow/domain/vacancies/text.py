@@ -12,9 +12,15 @@ WORDS_KEPT = 1 << 18
 LONGEST_WORD = 40
 """Longer ones are no words but broken markup or links, and cost the analyser dearly."""
 
+LONGEST_TEXT = 20_000
+"""Characters of a cleaned text; what follows is left out. Those of hh.ru are a fraction of it."""
+
 _INLINE = re.compile(r"</?(?:highlighttext|b|strong|i|em|u|span|font|a)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 """A comment without an end goes to the end of the text, as in browsers: to look on from each costs their square."""
+_ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#x)0+(?=[0-9a-f])", re.IGNORECASE)
+_NO_CHARACTER = re.compile(r"&#(?:x[0-9a-f]{7,}|[0-9]{8,});?", re.IGNORECASE)
+"""A number beyond the last character. `html` gives U+FFFD for it, too, but fails at thousands of digits."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u2060\ufe0f\ufeff]")
 _TOKEN = re.compile(r"\.net\b|[^\W_]+(?:\+\+|#)?")
 _RUSSIAN = re.compile(r"[а-я]+")
@@ -26,12 +32,14 @@ def clean(text: str | None) -> str:
     """Return a text without markup: tags stripped, entities resolved, NFKC, spaces single.
 
     A tag inside a line, as ``<highlighttext>``, joins what it parts; any other parts words. Signs that are
-    not seen (control characters, soft hyphens, joiners) go. None is ``""``.
+    not seen (control characters, soft hyphens, joiners) go. None is ``""``. Nothing is longer than `LONGEST_TEXT`.
     """
     if not text:
         return ""
-    bare = html.unescape(_TAG.sub(" ", _INLINE.sub("", text)))
-    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", bare)).split())
+    bare = _TAG.sub(" ", _INLINE.sub("", text))
+    bare = html.unescape(_NO_CHARACTER.sub("\ufffd", _ZEROS.sub("", bare)))
+    start = " ".join(bare.split())[:LONGEST_TEXT]  # NFKC makes up to 18 characters of one
+    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", start)).split())[:LONGEST_TEXT].rstrip()
 
 
 def lemmas(text: str) -> str:

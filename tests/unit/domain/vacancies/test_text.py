@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xflow.domain.vacancies.text import clean, lemmas, normalised
+from xflow.domain.vacancies.text import LONGEST_TEXT, clean, lemmas, normalised
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,26 @@ def test_a_text_of_unfinished_comments_does_not_take_for_ever() -> None:
     started = time.perf_counter()
     assert clean("да <!-- нет --> и <!--" + "<!--" * 200_000) == "да и"
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize("digits", ["9" * 5_000, "x" + "f" * 5_000, "0" * 5_000 + "9" * 10, "9" * 5_000 + ";"])
+def test_a_reference_of_thousands_of_digits_is_no_character(digits: str) -> None:
+    assert clean(f"да &#{digits} нет") == "да \ufffd нет"
+
+
+@pytest.mark.parametrize(
+    "reference", ["&#8230;", "&#x2026;", "&#X2026", "&#00008230;", "&#x00002026;", f"&#{'0' * 5_000}8230;"]
+)
+def test_a_reference_is_its_character(reference: str) -> None:
+    assert clean(reference) == "..."
+
+
+@pytest.mark.parametrize("text", ["\ufdfa" * 20_000, "слово " * 10_000, "а" * 30_000, " \n" * 30_000 + "б " * 20_000])
+def test_a_cleaned_text_has_an_end(text: str) -> None:
+    assert LONGEST_TEXT - 20 < len(clean(text)) <= LONGEST_TEXT
+    assert clean(text) == clean(text).strip()
+
+
+def test_a_text_of_twenty_thousand_characters_stays_whole() -> None:
+    words = "слово " * 3_333
+    assert clean(f"<p>{words}</p>") == words.strip()
