@@ -6,10 +6,13 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from xflow.serving.keys import Caller, Role
+from xflow.serving.keys import Caller, Keys, Role
 from xflow.serving.problems import Problem
 from xflow.serving.service import Services
 
@@ -26,15 +29,47 @@ def allowed(role: Role) -> Callable[..., Awaitable[Caller]]:
     async def check(
         service: Services, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
     ) -> Caller:
-        caller = service.keys.caller(given.credentials if given else "")
-        if caller is None:
-            # One text whether no key was sent, or a wrong or a revoked one.
-            raise Problem(401, "an API key is needed: Authorization: Bearer <key>", headers={"WWW-Authenticate": REALM})
+        caller = _known(service.keys, given.credentials if given else "")
         if not caller.may(role):
             raise Problem(403, f"the key {caller.name} may {caller.role}, this asks for one that may {role}")
         return caller
 
     return check
+
+
+def _known(keys: Keys, token: str) -> Caller:
+    """Return who sends a request; a stranger is refused by one text whether a key is missing, wrong or revoked."""
+    caller = keys.caller(token)
+    if caller is None:
+        raise HTTPException(401, "an API key is needed: Authorization: Bearer <key>", {"WWW-Authenticate": REALM})
+    return caller
+
+
+class BodiesOfCallers:
+    """Lets the body of a request be read once its key is known; the board's have a session or a password instead.
+
+    FastAPI reads and parses a body before it asks who sent it.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app, self._keys = app, keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http" or scope["path"].startswith("/board/"):
+            await self._app(scope, receive, send)
+            return
+        scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+        asked = scope["method"] in {"POST", "PUT", "PATCH"}
+
+        async def receive_of_caller() -> Message:
+            nonlocal asked
+            if asked:
+                _known(self._keys, token if scheme.lower() == "bearer" else "")
+                asked = False
+            return await receive()
+
+        await self._app(scope, receive_of_caller, send)
 
 
 MayPredict = Annotated[Caller, Depends(allowed("predict"))]

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from xflow.serving import health, key_routes, metrics, models, scoring, series, vacancies
+from xflow.serving.access import BodiesOfCallers
 from xflow.serving.board import routes as board
 from xflow.serving.board.headers import BoardHeaders
 from xflow.serving.middleware import RequestScope
@@ -39,6 +40,7 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     app.add_middleware(BoardHeaders, airflow_page=service.settings.airflow_page)
+    app.add_middleware(BodiesOfCallers, keys=service.keys)
     app.add_middleware(RequestScope, most_bytes=service.settings.most_bytes, observe=service.metrics.observe)
     return app
 

@@ -103,6 +103,25 @@ def test_every_route_but_the_public_ones_refuses_a_stranger(app: FastAPI, client
         assert len(texts) == 1
 
 
+def test_a_stranger_s_body_is_not_read(app: FastAPI, client: TestClient) -> None:
+    routes = [route for route in guarded(app) if route[0] in {"POST", "PUT"} and not route[1].startswith("/board/")]
+    assert ("POST", "/v1/vacancies/predict") in routes
+    for method, path in routes:
+        read = []
+
+        def pieces(read: list[bytes] = read) -> Iterator[bytes]:
+            read.append(b"{bad")
+            yield read[-1]
+
+        content = {"content-type": "application/json"}
+        answer = client.request(method, path, content=b"{bad", headers=bearer("wrong") | content)
+        assert answer.status_code == 401, (method, path, answer.text)
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert client.request(method, path, content=pieces(), headers=content).status_code == 401
+        assert not read, (method, path)
+
+
 @pytest.mark.parametrize(
     ("role", "refused"),
     [
