@@ -27,7 +27,7 @@ from xflow.settings import ServingSettings
 from xflow.vacancy_pipeline import VacancyPipeline
 
 TOKEN = "a key"
-LIMITS = {"most_rows": 70, "most_series": 20, "most_values": 600, "most_bytes": 300_000}
+LIMITS = {"most_rows": 70, "most_series": 20, "most_values": 600, "most_bytes": 300_000, "most_characters": 1_000_000}
 FACTS = {"frequency": "M", "exogenous": "", "as_of": "2022-12-01T00:00:00"}
 COHORTS, SERIES = "trades", "demo"
 DUTIES = "вести учет, готовить отчеты"

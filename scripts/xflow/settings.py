@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +126,8 @@ class ServingSettings:
         The administrator's API key and the board's user; of their secrets the service knows the sha256 alone.
     airflow_page, mlflow_page
         Addresses that a browser opens; empty: no links.
-    most_bytes, most_rows, most_series, most_values
-        Of a request: bytes of the body, vacancies, series, values sent or forecast.
+    most_bytes, most_rows, most_characters, most_series, most_values
+        Of a request: bytes of the body, vacancies, characters of their cleaned texts, series, values sent or forecast.
     log_rows
         Served predictions that wait for the mart at most.
     proxies
@@ -150,6 +150,7 @@ class ServingSettings:
     mlflow_page: str = ""
     most_bytes: int = 4 * 1024 * 1024
     most_rows: int = 1_000
+    most_characters: int = 2_000_000
     most_series: int = 1_000
     most_values: int = 200_000
     log_rows: int = 20_000
@@ -196,23 +197,14 @@ SERVING = {
     "mlflow_page": "MLFLOW_PAGE",
     "most_bytes": "XFLOW_SERVING_MOST_BYTES",
     "most_rows": "XFLOW_SERVING_MOST_ROWS",
+    "most_characters": "XFLOW_SERVING_MOST_CHARACTERS",
     "most_series": "XFLOW_SERVING_MOST_SERIES",
     "most_values": "XFLOW_SERVING_MOST_VALUES",
     "log_rows": "XFLOW_SERVING_LOG_ROWS",
     "proxies": "XFLOW_SERVING_PROXIES",
 }
-SERVING_NUMBERS = {"port", "most_bytes", "most_rows", "most_series", "most_values", "log_rows"}
-SERVING_NEEDED = {
-    "port",
-    "home",
-    "greenplum_dsn",
-    "tarantool_uri",
-    "mlflow_uri",
-    "mlflow_username",
-    "mlflow_password",
-    "key_sha256",
-    "board_password_sha256",
-}
+SERVING_NUMBERS = {"port", "most_bytes", "most_rows", "most_characters", "most_series", "most_values", "log_rows"}
+SERVING_NEEDED = {each.name for each in fields(ServingSettings) if each.default is MISSING} - {"host"}
 
 
 def env_file() -> Path:

@@ -2,19 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from xflow.domain.vacancies.text import clean
+from xflow.domain.vacancies.text import LONGEST_TEXT
 from xflow.serving.answering import ModelVersion
+from xflow.serving.sizes import MOST_LISTED
 
-LONGEST_TEXT = 20_000
 LONGEST_ID = 200
-
-
-def _words(text: str) -> str:
-    if not clean(text):
-        raise ValueError("holds no words: such a vacancy cannot be predicted")
-    return text
 
 
 def _no_nul(text: str) -> str:
@@ -40,7 +34,7 @@ class Vacancy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: Annotated[Code, Field(min_length=1)] = Field(description="Any name; the answer carries it", examples=["1"])
-    responsibility: Annotated[Text, AfterValidator(_words)] = Field(description="Duties; markup is taken out")
+    responsibility: Text = Field(description="Duties; markup is taken out")
     name: Text | None = Field(default=None, description="Title")
     requirement: Text | None = None
     description: Text | None = None
@@ -53,12 +47,18 @@ class Vacancy(BaseModel):
     employer_id: Code | None = None
 
 
+def _few(given: object) -> object:
+    if isinstance(given, list) and len(given) > MOST_LISTED:
+        raise ValueError(f"holds {len(given)} vacancies: send fewer at once")
+    return given
+
+
 class VacanciesAsked(BaseModel):
     """Vacancies whose cohorts are asked for."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"vacancies": [ENGINEER, COURIER]}]})
 
-    vacancies: list[Vacancy] = Field(min_length=1, description="Each id once")
+    vacancies: Annotated[list[Vacancy], BeforeValidator(_few)] = Field(min_length=1, description="Each id once")
 
 
 class Cohort(BaseModel):

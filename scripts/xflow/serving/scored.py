@@ -18,13 +18,17 @@ from xflow.pipeline import Pipeline
 from xflow.serving.problems import Problem
 from xflow.serving.schemas_series import MOST_STEPS
 from xflow.serving.served import ServedModel
+from xflow.serving.sizes import check_characters, check_csv, check_parquet, check_rows
 from xflow.settings import ServingSettings
+from xflow.vacancy_pipeline import TEXTS
 
 log = logging.getLogger("xflow.serving")
 
 HORIZON = "horizon"
 FORMATS = sorted(scoring_server.SUPPORTED_FORMATS)
 LONGEST_MESSAGE = 300
+MOST_DECODED = 8
+"""Times the largest body that a table in parquet may have once it is decoded."""
 
 
 class Scored(NamedTuple):
@@ -58,7 +62,7 @@ def scored(served: ServedModel, body: bytes, kind: str, limits: ServingSettings)
     Problem
         400: it cannot be read, or the model takes other columns. 415: it is of another type. 422: it is too large.
     """
-    frame, params = _parsed(body, kind, served)
+    frame, params = _parsed(body, kind, served, limits)
     _check(served, frame, params, limits)
     began = time.perf_counter()
     try:
@@ -76,9 +80,12 @@ def scored(served: ServedModel, body: bytes, kind: str, limits: ServingSettings)
     return Scored(written.getvalue(), _rows(frame, made), seconds)
 
 
-def _parsed(body: bytes, kind: str, served: ServedModel) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _parsed(
+    body: bytes, kind: str, served: ServedModel, limits: ServingSettings
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the frame and the parameters of a request."""
     schema = served.pyfunc.metadata.get_input_schema()
+    most = limits.most_values if isinstance(served.pipeline, Pipeline) else limits.most_rows
     params: Any = {}
     try:
         if kind == scoring_server.CONTENT_TYPE_JSON:
@@ -87,10 +94,14 @@ def _parsed(body: bytes, kind: str, served: ServedModel) -> tuple[pd.DataFrame, 
                 raise Problem(400, "send an object that has one of " + ", ".join(FORMATS), {"body": "is no object"})
             params = document.get(scoring_server.SERVING_PARAMS_KEY) or {}
             given = {name: document[name] for name in FORMATS if name in document}
+            for table in given.values():
+                check_rows(table, most)
             data = scoring_server.infer_and_parse_data(given, schema)
         elif kind == scoring_server.CONTENT_TYPE_CSV:
+            check_csv(body.decode(), most)
             data = _csv(body, schema)
         elif kind == scoring_server.CONTENT_TYPE_PARQUET:
+            check_parquet(body, most, MOST_DECODED * limits.most_bytes)
             data = scoring_server.parse_parquet_input(io.BytesIO(body))
         else:
             types = ", ".join(scoring_server.CONTENT_TYPES)
@@ -114,14 +125,20 @@ def _csv(body: bytes, schema: Schema) -> pd.DataFrame:
 
 
 def _check(served: ServedModel, frame: pd.DataFrame, params: dict[str, Any], limits: ServingSettings) -> None:
-    """Check that a request is not too large."""
+    """Check that a request is not too large, and that its columns and series can be told apart."""
+    if isinstance(frame.columns, pd.MultiIndex) or frame.columns.has_duplicates:
+        raise Problem(400, "each column needs a name of its own, a text", {"body": "names of columns"})
     if not isinstance(served.pipeline, Pipeline):
         if len(frame) > limits.most_rows:
             raise Problem(422, f"{len(frame)} vacancies at once: send at most {limits.most_rows}", {"body": "too many"})
         names = served.pyfunc.metadata.get_input_schema().input_names()
         if len(frame) and not any(name in frame for name in names):
             raise Problem(400, f"none of the model's columns was sent: {', '.join(names)}", {"body": "other columns"})
+        texts = (text for name in TEXTS if name in frame for text in frame[name] if isinstance(text, str))
+        check_characters(texts, limits.most_characters, "body")
         return
+    if SERIES_ID in frame and not frame[SERIES_ID].map(lambda name: isinstance(name, str)).all():
+        raise Problem(400, f"{SERIES_ID} must be a text in every row", {"body": f"{SERIES_ID} is no text"})
     series = frame[SERIES_ID].nunique() if SERIES_ID in frame else 0
     horizon = params.get(HORIZON, served.pipeline.model.horizon)
     if not isinstance(horizon, int) or isinstance(horizon, bool) or not 1 <= horizon <= MOST_STEPS:

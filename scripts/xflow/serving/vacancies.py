@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,18 +12,21 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from xflow.domain.vacancies.features import text_frame
+from xflow.domain.vacancies.text import clean
 from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
 from xflow.serving.batching import Batcher
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.schemas import VacanciesAsked, VacanciesPredicted, Vacancy
 from xflow.serving.served import ServedModel
 from xflow.serving.service import Service, Services
+from xflow.serving.sizes import check_characters
 from xflow.vacancy_pipeline import CATEGORIES, TEXTS, VacancyPipeline
 
 router = APIRouter(prefix="/v1/vacancies", tags=["vacancies"])
 
 SMALL_ROWS, SMALL_CHARACTERS = 64, 100_000
 """Requests up to this size are called together; larger ones wait for one another in a lane of their own."""
+CLEANED_AT_ONCE = 10_000
 MOST_WAITING = 4_096
 
 
@@ -49,9 +52,8 @@ class Predictor:
             for name in ("small", "large")
         }
 
-    async def cohorts(self, vacancies: Sequence[Vacancy]) -> Cohorts:
-        """Return the cohorts of vacancies."""
-        size = sum(len(text or "") for each in vacancies for text in (getattr(each, name) for name in TEXTS))
+    async def cohorts(self, vacancies: Sequence[Vacancy], size: int) -> Cohorts:
+        """Return the cohorts of vacancies; `size` is how many characters their cleaned texts have."""
         small = len(vacancies) <= SMALL_ROWS and size <= SMALL_CHARACTERS
         return await self._lanes["small" if small else "large"].ask(vacancies)
 
@@ -119,11 +121,17 @@ async def predict(
     """Return the cohorts of vacancies with the probability of each, by the champions of a pipeline.
 
     The numbers are those that the pipeline's own predictions would have. At most 1,000 vacancies a request, unless the
-    service is set up otherwise; texts have at most 20,000 characters.
+    service is set up otherwise; texts have at most 20,000 characters each, and 2,000,000 together.
     """
     vacancies = asked.vacancies
     _check(vacancies, ask.service.settings.most_rows)
-    found = await predictor.cohorts(vacancies)
+    sent = sum(len(text or "") for each in vacancies for text in _texts(each))
+    settings = ask.service.settings
+    if sent <= CLEANED_AT_ONCE:
+        size = _check_texts(vacancies, settings.most_characters)
+    else:  # nobody else's request waits for it
+        size = await asyncio.to_thread(_check_texts, vacancies, settings.most_characters)
+    found = await predictor.cohorts(vacancies, size)
     if len(vacancies) <= SMALL_ROWS:
         return _answer(ask, vacancies, found)
     return await asyncio.to_thread(_answer, ask, vacancies, found)
@@ -142,6 +150,20 @@ def _check(vacancies: list[Vacancy], most: int) -> None:
     if twice:
         shown = dict(list(twice.items())[:20])
         raise Problem(422, f"{len(twice)} of {len(vacancies)} ids come twice: answers are told apart by them", shown)
+
+
+def _texts(vacancy: Vacancy) -> Iterator[str | None]:
+    return (getattr(vacancy, name) for name in TEXTS)
+
+
+def _check_texts(vacancies: list[Vacancy], most: int) -> int:
+    """Return how many characters the cleaned texts of vacancies have; each needs some words."""
+    size = check_characters((text for each in vacancies for text in _texts(each)), most, "body.vacancies")
+    bare = [i for i, each in enumerate(vacancies) if not clean(each.responsibility)]
+    if bare:
+        shown = {f"body.vacancies.{i}.responsibility": "holds no words" for i in bare[:20]}
+        raise Problem(422, f"{len(bare)} vacancies hold no words: they cannot be predicted", shown)
+    return size
 
 
 def _answer(ask: Asking, vacancies: Sequence[Vacancy], found: Cohorts) -> JSONResponse:

@@ -9,10 +9,12 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from mlflow.models import Model
-from mlflow.pyfunc import PyFuncModel
+from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from served_world import COHORTS, SERIES, ServedWorld, problem, served_world
 from small_cohorts import small_cohorts, small_rows
@@ -153,6 +155,30 @@ BAD = {
     "text": (VACANCIES, b"a", "text/plain", 415),
     "no type": (VACANCIES, b"{}", "", 415),
     "another charset": (VACANCIES, b"responsibility\na\n", f"{CSV}; charset=cp1251", 415),
+    "a list for a series": (FORECAST, month('["a"], "2020-01-01", 1'), JSON, 400),
+    "an object for a series": (FORECAST, month('{"a": 1}, "2020-01-01", 1'), JSON, 400),
+    "a column twice": (
+        FORECAST,
+        b'{"dataframe_split": {"columns": ["series_id", "series_id"], "data": []}}',
+        JSON,
+        400,
+    ),
+    "columns of two names": (VACANCIES, b'{"dataframe_split": {"columns": [["a", "b"]], "data": [[1]]}}', JSON, 400),
+    "many columns": (VACANCIES, json.dumps({"inputs": {str(i): 1 for i in range(201)}}).encode(), JSON, 422),
+    "columns row by row": (
+        VACANCIES,
+        json.dumps({"dataframe_records": [{f"{i} {j}": 1 for j in range(9)} for i in range(60)]}).encode(),
+        JSON,
+        422,
+    ),
+    "a wide row": (VACANCIES, json.dumps({"dataframe_split": {"data": [[], [1] * 201]}}).encode(), JSON, 422),
+    "a wide CSV": (VACANCIES, b"a," * 201 + b"\n1\n", CSV, 422),
+    "long texts": (
+        VACANCIES,
+        ("responsibility\n" + ("\ufdfa" * 1_400 + "\n") * 70).encode(),
+        CSV,
+        422,
+    ),
     "many rows": (VACANCIES, b"responsibility\n" + b"a\n" * 71, CSV, 422),
     "many values": (FORECAST, HEAD + b"a,2020-01-01,1\n" * 601, CSV, 422),
     "many series": (FORECAST, HEAD + b"".join(b"%d,2020-01-01,1\n" % i for i in range(21)), CSV, 422),
@@ -166,6 +192,29 @@ def test_a_fault_is_a_problem_without_a_trace(client: TestClient, world: ServedW
     assert problem(found, status)
     assert len(found.json()["detail"]) < 500
     assert world.log.rows == []
+
+
+def parquet(table: pa.Table) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(table, written, compression="zstd")
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("table", "status"),
+    [
+        (pa.table({"responsibility": pa.array(["a"] * 100_000)}), 422),
+        (pa.table({"responsibility": pa.array(["a" * 200_000] * 70)}), 422),
+        (pa.table({"responsibility": pa.array(["a" * 200_000] * 70, pa.large_string())}), 422),
+        (pa.table({str(i): [1] for i in range(201)}), 422),
+        (pa.table({"responsibility": pa.array(["a"]), "other": [list(range(10))]}), 400),
+    ],
+)
+def test_a_table_that_grows_when_decoded_is_refused_before(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, table: pa.Table, status: int
+) -> None:
+    monkeypatch.setattr(scoring_server, "parse_parquet_input", lambda _: pytest.fail("it was decoded"))
+    problem(send(client, VACANCIES, parquet(table), PARQUET), status)
 
 
 def test_a_model_is_named_where_there_are_several(client: TestClient, tmp_path: Path) -> None:

@@ -175,6 +175,20 @@ def test_too_long_a_text_and_too_long_a_name(client: TestClient) -> None:
     assert len(field) == 200
 
 
+def test_texts_that_are_too_long_together(client: TestClient, world: ServedWorld) -> None:
+    texts = [ONE | {"id": str(i), "name": "\ufdfa" * 1_000} for i in range(70)]  # cleaned, each has 18 times as many
+    body = json.dumps({"vacancies": texts}, ensure_ascii=False).encode()
+    found = client.post(URL, content=body, headers={"content-type": "application/json"})
+    assert problem(found, 422) == {"body.vacancies": "more than 1000000 characters"}
+    assert world.log.rows == []
+
+
+def test_a_list_that_no_service_takes_is_not_read(client: TestClient) -> None:
+    body = b'{"vacancies": [%s]}' % b",".join([b"{}"] * 50_001)
+    fields = problem(client.post(URL, content=body, headers={"content-type": "application/json"}), 422)
+    assert list(fields) == ["body.vacancies"]
+
+
 def test_more_vacancies_than_the_service_takes(client: TestClient, world: ServedWorld) -> None:
     many = [ONE | {"id": str(i)} for i in range(71)]
     assert problem(client.post(URL, json={"vacancies": many}), 422) == {"body.vacancies": "at most 70"}
