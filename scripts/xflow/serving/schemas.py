@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from xflow.domain.vacancies.text import LONGEST_TEXT
 from xflow.serving.answering import ModelVersion
 from xflow.serving.sizes import MOST_LISTED
 
+LONGEST_TEXT = 20_000
 LONGEST_ID = 200
 
 

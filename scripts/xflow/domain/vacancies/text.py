@@ -12,8 +12,11 @@ WORDS_KEPT = 1 << 18
 LONGEST_WORD = 40
 """Longer ones are no words but broken markup or links, and cost the analyser dearly."""
 
-LONGEST_TEXT = 20_000
-"""Characters of a cleaned text; what follows is left out. Those of hh.ru are a fraction of it."""
+LONGEST_CLEANED = 100_000
+"""Characters of a cleaned text; what follows is left out. Those of hh.ru are a fraction of it.
+
+To lower it changes the answers of models to long texts, such as those that a version is checked by before it serves.
+"""
 
 _INLINE = re.compile(r"</?(?:highlighttext|b|strong|i|em|u|span|font|a)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
@@ -32,14 +35,14 @@ def clean(text: str | None) -> str:
     """Return a text without markup: tags stripped, entities resolved, NFKC, spaces single.
 
     A tag inside a line, as ``<highlighttext>``, joins what it parts; any other parts words. Signs that are
-    not seen (control characters, soft hyphens, joiners) go. None is ``""``. Nothing is longer than `LONGEST_TEXT`.
+    not seen (control characters, soft hyphens, joiners) go. None is ``""``. Nothing is longer than `LONGEST_CLEANED`.
     """
     if not text:
         return ""
     bare = _TAG.sub(" ", _INLINE.sub("", text))
     bare = html.unescape(_NO_CHARACTER.sub("\ufffd", _ZEROS.sub("", bare)))
-    start = " ".join(bare.split())[:LONGEST_TEXT]  # NFKC makes up to 18 characters of one
-    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", start)).split())[:LONGEST_TEXT].rstrip()
+    start = " ".join(bare.split())[:LONGEST_CLEANED]  # NFKC makes up to 18 characters of one
+    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFKC", start)).split())[:LONGEST_CLEANED].rstrip()
 
 
 def lemmas(text: str) -> str:
