@@ -21,7 +21,7 @@ BY_VALUES: dict[str, Any] = {
 
 
 class Series(BaseModel):
-    """A series sent with the request."""
+    """A series sent with the request. Of a list with faults the first one is told: there may be a million."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,8 +31,10 @@ class Series(BaseModel):
         description="Start of the period of the first value, in UTC: the first of a month, the hour, ...",
         examples=["2024-01-01", "2024-01-01T05:00"],
     )
-    values: list[Number] = Field(min_length=1, description="One a period, without gaps, the oldest first")
-    exogenous: dict[str, list[Number]] = Field(
+    values: Annotated[list[Number], Field(fail_fast=True)] = Field(
+        min_length=1, description="One a period, without gaps, the oldest first"
+    )
+    exogenous: dict[str, Annotated[list[Number], Field(fail_fast=True)]] = Field(
         default={}, description="By column of the pipeline: one a value, and one for each step of the horizon"
     )
 
@@ -57,10 +59,12 @@ class SeriesAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_one_of_two)
 
-    series_ids: list[SeriesId] | None = Field(
+    series_ids: Annotated[list[SeriesId], Field(fail_fast=True)] | None = Field(
         default=None, min_length=1, description="Each once; read from the pipeline's newest feature set"
     )
-    series: list[Series] | None = Field(default=None, min_length=1, description="Each id once")
+    series: Annotated[list[Series], Field(fail_fast=True)] | None = Field(
+        default=None, min_length=1, description="Each id once"
+    )
     horizon: Annotated[int, Strict(), Field(ge=1, le=MOST_STEPS)] | None = Field(
         default=None, description="Steps to forecast; left out: the pipeline's"
     )

@@ -275,3 +275,16 @@ def test_columns_must_be_known_as_far_as_the_forecast(priced: TestClient) -> Non
     found = priced.post(URL, json={"series": [one], "horizon": 3})
     assert problem(found, 422) == {"body.series.0.exogenous.price": "needs 6: one a value and a step"}
     assert "body.series.0.exogenous" in problem(priced.post(URL, json={"series": [MINE]}), 422)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"series": [{"id": "a", "start": "2020-01-01", "values": [""] * 9_000}]}, "body.series.0.values.0"),
+        ({"series_ids": [1] * 9_000}, "body.series_ids.0"),
+        ({"series": [1] * 9_000}, "body.series.0"),
+    ],
+)
+def test_of_a_list_of_faults_the_first_is_told(client: TestClient, body: dict[str, Any], field: str) -> None:
+    found = problem(client.post(f"/v1/series/{SERIES}/forecast", json=body), 422)
+    assert list(found) == [field]
