@@ -63,6 +63,7 @@ class PredictionLog:
         self._changed = threading.Condition()
         self._ending = self._taken_over = False
         self._next_try, self._pause = 0.0, 0.0
+        self._stuck: set[Path] = set()
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
         self.written = self.shed = self.aside = 0
 
@@ -142,7 +143,20 @@ class PredictionLog:
             self._queue.clear()
 
     def _file_delivered(self, path: Path) -> bool:
-        """Return whether a waiting batch is in the mart, or out of its way."""
+        """Return whether a waiting batch is in the mart, or out of its way: no file stops those behind it."""
+        try:
+            return self._file_read(path)
+        except FileNotFoundError:
+            gone = self._files.forget(path)
+            log.error("%s was taken away: its %d served predictions are lost", path, gone)  # noqa: TRY400  # its traceback says no more
+            self.shed += gone
+        except OSError as error:  # it may be in order again at the next pass
+            if path not in self._stuck:
+                log.warning("%s waits until somebody mends it: %s", path, error.strerror)
+            self._stuck.add(path)
+        return True
+
+    def _file_read(self, path: Path) -> bool:
         batch, damaged = self._files.read(path)
         if damaged:
             aside = self._files.put_aside(f"{path.stem}-damaged", b"\n".join(damaged))

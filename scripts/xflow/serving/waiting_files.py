@@ -23,7 +23,9 @@ class WaitingFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._rows = {path: path.read_bytes().count(b"\n") for path in sorted(folder.glob("*.jsonl"))}
+        for unfinished in folder.glob(".*.new"):  # of a service that was killed
+            unfinished.unlink(missing_ok=True)
+        self._rows = {path: _lines(path) for path in sorted(folder.glob("*.jsonl"))}
         self.rows = sum(self._rows.values())
 
     def paths(self) -> list[Path]:
@@ -51,4 +53,18 @@ class WaitingFiles:
     def remove(self, path: Path) -> None:
         """Take away a batch that the mart has."""
         path.unlink()
-        self.rows -= self._rows.pop(path)
+        self.forget(path)
+
+    def forget(self, path: Path) -> int:
+        """Wait no more for a file; return how many rows it had."""
+        rows = self._rows.pop(path)
+        self.rows -= rows
+        return rows
+
+
+def _lines(path: Path) -> int:
+    """Return how many rows a file has; none where it cannot be read, which its turn tells."""
+    try:
+        return path.read_bytes().count(b"\n")
+    except OSError:
+        return 0
