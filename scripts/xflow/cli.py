@@ -24,7 +24,7 @@ from xflow.cli_base import (
     reported,
     run_of,
 )
-from xflow.cli_deploy import deploy
+from xflow.cli_deploy import deploy, follow
 from xflow.cli_keys import keys
 from xflow.cli_monitor import monitor
 from xflow.cli_predict import backfill, predict
@@ -79,6 +79,8 @@ def train(
         _print(f"{name}: holdout", holdout, "figure")
         verdict = "promoted" if promotion["promoted"] else "not promoted"
         typer.echo(f"{name} version {promotion['version']} {verdict}: {promotion['reason']}")
+    if any(promotion["promoted"] for _, promotion in trained):
+        follow(run.pipeline.name)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from xflow.alerts import tell
 from xflow.cli_base import Name, RunId, Steps, reported, run_of
+from xflow.cli_deploy import follow
 from xflow.domain.alert import AlertEvent
 from xflow.errors import ConfigInvalid
 from xflow.pipeline import AnyPipeline
@@ -37,6 +38,7 @@ def rollback(name: Name, to: To = None, target: Target = None, reason: Reason = 
             swaps = steps.call("roll back", steps.runner.roll_back, why, person(), to, target)
         _print(swaps)
         tell_moved(steps.runner, "rollback", swaps)
+        follow(name)
 
 
 def promote(name: Name, to: Wanted, target: Target = None, reason: Reason = None, run_id: RunId = None) -> None:
@@ -47,6 +49,7 @@ def promote(name: Name, to: Wanted, target: Target = None, reason: Reason = None
             swaps = steps.call("promote", steps.runner.promote, why, person(), to, target)
         _print(swaps)
         tell_moved(steps.runner, "promotion", swaps)
+        follow(name)
 
 
 def approval(pipeline: AnyPipeline, verdict: Json, given: bool | None) -> Json | None:

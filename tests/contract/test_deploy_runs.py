@@ -112,6 +112,22 @@ def test_a_named_version_answers_until_the_champion_is_deployed_again(world: Wor
     assert world.rest.deploy(world.name, "")["outcome"] == "unchanged"
 
 
+def test_the_service_follows_what_is_decided_on_the_command_line(
+    world: World, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rest.deploy(world.name, "2")
+    decide = [world.name, "--reason", "it must not serve"]
+    promoted = CliRunner().invoke(app, ["promote", *decide, "--to", "1"])
+    assert (promoted.exit_code, world.rest.call("GET", f"/v1/models/{world.name}")["version"]) == (0, "1")
+    assert "version 1 answers in place of 2" in promoted.output
+    monkeypatch.setenv("XFLOW_SERVING_URL", f"http://127.0.0.1:{closed_port}")
+    back = CliRunner().invoke(app, ["rollback", *decide])
+    assert back.exit_code == 0, "the decision stands"
+    assert f"does not answer with it yet: prediction service at http://127.0.0.1:{closed_port}" in back.output
+    assert f"xflow deploy {world.name}" in back.output
+    assert world.rest.deploy(world.name, "")["version"] == "2"
+
+
 def test_a_refused_version_fails_the_run_and_the_old_one_answers_on(world: World) -> None:
     world.rest.deploy(world.name, "2")
     world.limits(max_latency_ms=0.001)  # the service reads the file again

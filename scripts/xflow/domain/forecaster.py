@@ -90,7 +90,11 @@ class Forecaster:
         for weight, candidate in self.members.values():
             mean += weight * candidate.forecast(panel, horizon)
         lowest = 0.0 if self.non_negative else -np.inf
-        bounds = self.intervals.bounds(mean, series_scale(panel, self.seasonality))
+        scale = series_scale(panel, self.seasonality)
+        bounds = self.intervals.bounds(mean, scale)
+        # Of a constant series nothing says how far it may go; its interval holds its own value at least.
+        last = np.where(scale > 0, np.nan, panel.values[panel.offsets[1:] - 1])[:, None]
+        bounds = tuple((np.fmin, np.fmax)[k % 2](bound, last) for k, bound in enumerate(bounds))
         return Forecast(np.maximum(mean, lowest), tuple(np.maximum(bound, lowest) for bound in bounds))
 
 

@@ -79,8 +79,8 @@ class Conformal:
 def series_scale(history: Panel, seasonality: int) -> np.ndarray:
     """Return the scale of each series' intervals, shape (n,): its seasonal naive error.
 
-    A series of one season or less takes the naive error of one step; a constant one has scale 0, and
-    so an interval of no width.
+    A series of one season or less takes the naive error of one step; a constant one, or one of a
+    single value, has scale 0.
     """
     seasonal, step = seasonal_mae(history, seasonality), seasonal_mae(history, 1)
     return np.asarray(np.nan_to_num(np.where(np.isnan(seasonal), step, seasonal)))

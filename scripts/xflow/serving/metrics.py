@@ -77,7 +77,7 @@ class Metrics:
         self._model_seconds.labels(model).observe(seconds)
 
     def deployed(self, model: str, outcome: str) -> None:
-        """Count a deployment: ``swapped``, ``unchanged``, ``refused`` or another of a few words."""
+        """Count a deployment: ``deployed``, ``unchanged``, ``refused`` or ``failed``."""
         self._deployments.labels(model, outcome).inc()
 
     def text(self) -> bytes:

@@ -1,5 +1,6 @@
-"""What every request passes: it gets an id, its size is limited, and it is counted and timed."""
+"""What every request passes: it gets an id, its body's size and time are limited, and it is counted and timed."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from xflow.serving.problems import answer
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+BODY_SECONDS = 20.0
+"""What a caller has to send a body: one that never ends would hold its memory, and the end of the service."""
 Observe = Callable[[str, str, int, float], None]
 """Called with the method, the route, the status and the seconds of a request."""
 
@@ -24,10 +27,12 @@ class RequestScope:
     ----------
     most_bytes
         Of a body. A larger one is answered with 413, also when it does not state its length.
+    body_seconds
+        For a body to arrive. A slower one is answered with 408.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int, observe: Observe) -> None:
-        self._app, self._most_bytes, self._observe = app, most_bytes, observe
+    def __init__(self, app: ASGIApp, most_bytes: int, observe: Observe, body_seconds: float = BODY_SECONDS) -> None:
+        self._app, self._most_bytes, self._observe, self._body_seconds = app, most_bytes, observe, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -57,11 +62,18 @@ class RequestScope:
             self._observe(scope["method"], path, status, time.perf_counter() - began)
 
     def _limited(self, receive: Receive) -> Receive:
-        seen = 0
+        seen, whole = 0, False
+        until = asyncio.get_running_loop().time() + self._body_seconds
 
         async def receive_limited() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            try:
+                async with asyncio.timeout_at(None if whole else until):  # after the body comes the caller's leaving
+                    message = await receive()
+            except TimeoutError:
+                detail = f"the body did not arrive within {self._body_seconds:g} s"
+                raise HTTPException(408, detail, {"Connection": "close"}) from None
+            whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self._most_bytes:
                 raise HTTPException(413, self._refusal)  # what else is raised here, FastAPI takes for bad JSON

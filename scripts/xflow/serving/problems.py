@@ -78,7 +78,7 @@ def install(app: FastAPI) -> None:
         found = error.errors()
         fields = dict(map(_fault, found[:MOST_FAULTS]))
         named = ", ".join(list(fields)[:5])
-        return answer(request, 422, f"{len(found)} faults in the request: {named}", fields)
+        return answer(request, 422, f"faults in the request: {len(found)}: {named}", fields)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -32,7 +32,7 @@ class Series(BaseModel):
         examples=["2024-01-01", "2024-01-01T05:00"],
     )
     values: Annotated[list[Number], Field(fail_fast=True)] = Field(
-        min_length=1, description="One a period, without gaps, the oldest first"
+        min_length=2, description="One a period, without gaps, the oldest first; of one alone nothing says how it moves"
     )
     exogenous: dict[str, Annotated[list[Number], Field(fail_fast=True)]] = Field(
         default={}, description="By column of the pipeline: one a value, and one for each step of the horizon"

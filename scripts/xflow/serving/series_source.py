@@ -115,14 +115,15 @@ def sent(pipeline: Pipeline, series: Sequence[Series], horizon: int) -> Source:
         place = f"body.series.{i}"
         start = _ordinal(each.start, frequency)
         if start is None:
-            faults[f"{place}.start"] = f"is no start of a period of {frequency} from {FIRST_YEAR} to {LAST_YEAR}"
+            period = f"a period of frequency {frequency}, from {FIRST_YEAR} to {LAST_YEAR}"
+            faults[f"{place}.start"] = f"must be the start of {period}"
         faults |= _exogenous_faults(f"{place}.exogenous", each, names, len(each.values) + horizon)
         if not faults:
             columns = [np.array(each.exogenous[name], dtype=np.float64) for name in names]
             exogenous = np.column_stack(columns) if columns else np.zeros((0, 0))
             blocks.append(SeriesBlock(each.id, start or 0, np.array(each.values, dtype=np.float64), exogenous, -1))
     if faults:
-        raise Problem(422, f"{len(faults)} faults in the series", dict(list(faults.items())[:20]))
+        raise Problem(422, f"faults in the series: {len(faults)}", dict(list(faults.items())[:20]))
     facts = {"frequency": frequency, "exogenous": ",".join(names)}
     return Source(facts, blocks, panel_of(facts, blocks), np.zeros(len(blocks), dtype=np.int64))
 

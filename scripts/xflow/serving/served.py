@@ -83,5 +83,6 @@ class ServedModels:
         names = {target: pipeline.model_name(target) for target in pipeline.targets}
         found = {target: self._models[name] for target, name in names.items() if name in self._models}
         if not found:
-            raise Problem(503, f"{pipeline.name} has no model in service: run {pipeline.name}_train, then _deploy")
+            name = pipeline.name
+            raise Problem(503, f"{name} has no model in service: run {name}_train, then {name}_deploy")
         return found

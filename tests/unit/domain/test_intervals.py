@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xflow.domain.forecaster import Forecaster
 from xflow.domain.intervals import Conformal, series_scale
 from xflow.domain.metrics import coverage
 from xflow.domain.panel import Panel
@@ -55,3 +56,25 @@ def test_scale_falls_back_to_single_steps_and_is_0_for_constant_series():
 def test_without_residuals_there_are_no_intervals():
     with pytest.raises(ValueError, match="no finite out-of-fold residual"):
         Conformal.fit(np.full((3, 4), np.nan), LEVELS)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -3.0])
+@pytest.mark.parametrize("length", [1, 2, 30])
+def test_the_intervals_of_a_constant_series_hold_its_value(value: float, length: int) -> None:
+    intervals = Conformal(LEVELS, np.ones((2, 3)))
+    members = {"drift": (1.0, _Lower())}
+    model = Forecaster("M", 12, 3, (), members, intervals, non_negative=False, learned={})
+    constant = Panel.from_series("M", ["c", "v"], [700, 700], [np.full(length, value), np.arange(30.0)])
+    made = model.forecast(constant, 3)
+    for lower, upper in zip(made.bounds[::2], made.bounds[1::2], strict=True):
+        assert lower[0].tolist() == [value - 0.5] * 3
+        assert upper[0].tolist() == [value] * 3
+        assert (upper[1] - lower[1] == 2 * 12).all(), "the other series' widths are its scale's"
+
+
+class _Lower:
+    """Forecasts half a unit below the last value."""
+
+    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+        last = panel.values[panel.offsets[1:] - 1]
+        return (last - 0.5)[:, None].repeat(horizon, axis=1)

@@ -232,7 +232,7 @@ def test_an_unknown_pipeline_and_one_of_vacancies(client: TestClient) -> None:
     assert "/v1/vacancies/predict" in found.json()["detail"]
 
 
-@pytest.mark.parametrize("values", [[5], [5, 5], [0.0] * 40, [-1, 1, -1, 1], [1e15, 1e-15, 1e15]])
+@pytest.mark.parametrize("values", [[5, 5], [5, 6], [0.0] * 40, [-1, 1, -1, 1], [1e15, 1e-15, 1e15]])
 def test_short_constant_and_wild_series_are_answered(client: TestClient, values: list[float]) -> None:
     (row,) = client.post(URL, json={"series": [MINE | {"values": values}]}).json()["forecasts"]
     assert np.isfinite(row["forecast"]).all()
