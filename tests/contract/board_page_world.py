@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 import uvicorn
 import yaml
-from board_world import decide, note
+from board_world import decide, note, sample
 from mart_rows import select
 from realised_world import World
 
@@ -227,6 +227,7 @@ def fill_market(world: World, groups: list[tuple[str, str]]) -> None:
         "CROSS JOIN unnest(%s::text[], %s::text[]) WITH ORDINALITY AS g (role, area, at)",
         DAYS - 1, *map(list, zip(*groups)),
     )  # fmt: skip
+    sample(world)
 
 
 def fill_requests(world: World, model: str) -> None:

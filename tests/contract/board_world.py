@@ -51,3 +51,10 @@ def note(world: World, kind: str, run_id: str, **facts: Any) -> None:
     changes = ", ".join(f"{name} = %s" for name in facts)
     key = str(world.key(kind, run_id))
     select(world.stores, f"UPDATE mart.run SET {changes} WHERE run_key = %s", *facts.values(), key)
+
+
+def sample(world: World) -> None:
+    """Note that the pipeline's vacancies are those of a generated snapshot; its history is prepared."""
+    columns = "snapshot_id, taken_at, scope, complete, vacancies, source, uri, rates"
+    values = "'s', timestamp '2026-10-01', 'x', true, 1, 'generated', '', '{}'"
+    select(world.stores, f"INSERT INTO mart.{world.pipeline.name}_snapshot ({columns}) VALUES ({values})")

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 import pytest
-from board_world import view_of
+from board_world import sample, view_of
 from mart_rows import select
 from realised_world import World
 from test_board_data import HOSTILE, series_pipeline
@@ -20,6 +20,7 @@ from xflow.schema import SERVED_SCHEMA
 from xflow.serving.board.cohorts import added_up, cohorts
 from xflow.serving.board.market import filters, market
 from xflow.serving.board.names import names_of
+from xflow.serving.board.overview import overview
 from xflow.serving.board.served import served
 from xflow.serving.board.view import View
 from xflow.serving.board.words import words
@@ -130,6 +131,19 @@ def test_the_market_of_all_of_one_and_of_none(world: World, view: View) -> None:
     assert len(market(view, name, None, None, 2)["days"]) == 2
     strange = market(view, name, HOSTILE, None, 30)
     assert (strange["days"], strange["open_now"], strange["by_area"]) == ([], None, [])
+
+
+def test_a_generated_sample_is_told_from_real_vacancies(world: World, view: View) -> None:
+    def generated() -> list[bool]:
+        return [each["generated"] for each in overview(view)["pipelines"]]
+
+    assert generated() == [False, False]
+    load(world, (LAST, "96", "1", 5, 0, None))
+    assert generated() == [False, False]
+    sample(world)
+    assert generated() == [True, True]  # and the forecasts of its market
+    select(world.stores, f"UPDATE mart.{world.pipeline.name}_snapshot SET source = 'hh.ru'")
+    assert generated() == [False, False]
 
 
 def test_roles_and_areas_have_the_names_of_the_newest_vacancies(world: World, view: View) -> None:

@@ -25,10 +25,10 @@ class Links:
         return {"airflow": _page(self.airflow, ""), "mlflow": self._mlflow("models"), "api": "/openapi.json"}
 
     def pipeline(self, pipeline: str) -> dict[str, str | None]:
-        """Return Airflow's list of a pipeline's DAGs, and MLflow's experiments."""
+        """Return Airflow's list of a pipeline's DAGs, and MLflow's list of experiments of its name."""
         return {
             "airflow": _page(self.airflow, f"dags?name_pattern={quote(pipeline, safe='')}_"),
-            "mlflow": self._mlflow("experiments"),
+            "mlflow": self._mlflow("experiments", f"experimentSearchFilter={quote(pipeline, safe='')}&"),
         }
 
     def dag(self, pipeline: str, kind: str) -> str | None:
@@ -52,9 +52,9 @@ class Links:
         """Return the page of a file of an MLflow run, of all its files when `path` is empty."""
         return self._mlflow(f"experiments/{experiment}/runs/{run}/artifacts{'/' if path else ''}{path}")
 
-    def _mlflow(self, page: str) -> str | None:
+    def _mlflow(self, page: str, query: str = "") -> str | None:
         """Return a page of MLflow's part for models like ours; it opens with that for language models else."""
-        return _page(self.mlflow, f"#/{page}?workflowType=machine_learning")
+        return _page(self.mlflow, f"#/{page}?{query}workflowType=machine_learning")
 
 
 def _page(base: str, path: str) -> str | None:

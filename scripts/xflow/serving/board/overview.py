@@ -26,6 +26,7 @@ SELECT pipeline, kind, max(updated_at) AS updated_at, max(as_of) AS as_of FROM m
 WHERE pipeline = ANY(%(pipelines)s) AND kind IN ('train', 'predict', 'collect') AND state = 'success'
 GROUP BY pipeline, kind
 """
+GENERATED = "SELECT 1 AS found FROM mart.${pipeline}_snapshot WHERE source = 'generated' LIMIT 1"
 
 
 def overview(view: View) -> Json:
@@ -34,6 +35,7 @@ def overview(view: View) -> Json:
     with view.reader.reading("read the overview of the board") as reading:
         runs, looked, fresh = _ledger(reading, names)
         champions = reading.rows(_champions(), names) if reading.has("promotion", "run") else []
+        generated = _generated(view, reading)
     return {
         "environment": view.environment,
         "now": utc(datetime.now(UTC)),
@@ -42,6 +44,7 @@ def overview(view: View) -> Json:
         "pipelines": [
             {
                 **_described(pipeline),
+                "generated": pipeline.name in generated,
                 "champions": _shown(view, pipeline, champions),
                 "runs": newest_by_kind(_of(pipeline, runs), view.links),
                 "drift": _drift(view, pipeline, _of(pipeline, looked)),
@@ -57,6 +60,17 @@ def _ledger(reading: Reading, names: Mapping[str, object]) -> tuple[list[Row], .
     if not reading.has("run"):
         return [], [], []
     return tuple(reading.rows(statement, names) for statement in (NEWEST, LOOKED, FRESH))
+
+
+def _generated(view: View, reading: Reading) -> set[str | None]:
+    """Return the pipelines whose vacancies are a sample's, and those that forecast their markets."""
+    found: set[str | None] = set()
+    for pipeline in view.pipelines.values():
+        if isinstance(pipeline, Pipeline) or not reading.has(f"{pipeline.name}_snapshot"):
+            continue
+        if reading.row(GENERATED, pipeline=pipeline.name):
+            found |= {pipeline.name, pipeline.collect.market if pipeline.collect else None}
+    return found
 
 
 def _champions() -> str:
