@@ -113,6 +113,11 @@ def test_whole_page_has_figures_and_no_errors(place: Page, open_tab: Callable[..
         assert f"{place.series}: the last run of “predict” failed. 2 of 4 columns have drifted" in text
         assert f"Train a first model: run {place.untrained}_train" in text
         assert "not better" not in text
+        card = tab.page.get_by_role("article", name=place.vacancies, exact=True)
+        expect(card).to_contain_text("Generated sample: figures say nothing of real vacancies.")
+        expect(tab.page.locator("#market").get_by_text("Generated sample")).to_be_visible()
+        found = tab.page.locator(f"a[href*='experimentSearchFilter={place.series}&']")
+        expect(found).to_have_text("MLflow")
         expect(tab.page.locator(".forest")).to_have_count(1)
         expect(tab.page.locator("a[href^='http://mlflow.test/']").first).to_be_visible()
         assert tab.errors == []
@@ -161,6 +166,41 @@ def test_filters_change_what_is_shown_and_stand_in_the_link(place: Page, open_ta
         assert tab.errors == []
 
 
+def test_what_is_not_there_is_said_once_and_with_what_to_do(place: Page, open_tab: Callable[..., Any]) -> None:
+    with open_tab() as tab:
+        tab.enter(f"{place.url}#pipeline={place.series}&series=NONE")
+        said = tab.page.locator("#forecasts .note")
+        expect(said).to_have_text("There is no series “NONE”")
+        tab.page.select_option("#forecast-pipeline", place.untrained)
+        expect(said).to_have_text(f"Nothing was forecast yetTrain a first model: run {place.untrained}_train")
+        expect(tab.page.locator("#series")).to_have_value("")
+        expect(tab.page.locator("#market figcaption").first).to_have_text("No pipeline forecasts this market.")
+
+
+def test_theme_keeps_the_place_and_shows_the_other_one(place: Page, open_tab: Callable[..., Any]) -> None:
+    with open_tab(reduced_motion="reduce") as tab:
+        tab.enter(f"{place.url}#at=decisions")
+        expect(tab.page.locator("#served .stats")).to_be_visible()
+        expect(tab.page.locator("#decisions h2")).to_be_in_viewport()
+        expect(tab.page.locator("#theme .sun")).to_be_hidden()
+        before = tab.page.evaluate("scrollY")
+        tab.page.locator("#theme").click()
+        expect(tab.page.locator("#theme .moon")).to_be_hidden()
+        assert tab.page.evaluate("scrollY") == before > 0
+
+
+LONG = "no champion: the stack's first one comes with a training. Look at http://127.0.0.1:5000/mlflow/registry/models"
+
+
+def test_long_messages_end_where_a_sentence_ends(place: Page, open_tab: Callable[..., Any]) -> None:
+    brief = "async ([text, most]) => (await import('./board/static/js/format.js')).brief(text, most)"
+    with open_tab() as tab:
+        tab.page.goto(place.url)
+        shown = {most: tab.page.evaluate(brief, [LONG, most]) for most in (10, 80, 100, 200)}
+    first = "no champion: the stack's first one comes with a training."
+    assert shown == {10: "no …", 80: first, 100: first, 200: LONG}
+
+
 def test_language_and_theme_are_kept(place: Page, open_tab: Callable[..., Any]) -> None:
     with open_tab(locale="ru-RU", color_scheme="dark") as tab:
         tab.enter(place.url)
@@ -187,6 +227,8 @@ def test_phone_needs_no_sideways_scroll(place: Page, open_tab: Callable[..., Any
         expect(tab.page.locator("#served .stats")).to_be_visible()
         expect(tab.page.locator("#market-open")).to_be_visible()
         assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        sizes = "all => all.filter(e => e.offsetWidth).map(e => Math.min(e.offsetWidth, e.offsetHeight))"
+        assert min(tab.page.locator(".run").evaluate_all(sizes)) >= 32
 
 
 def test_mart_that_is_down_is_told(

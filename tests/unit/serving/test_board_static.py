@@ -64,7 +64,14 @@ def test_texts_stand_out_from_their_ground(theme: str) -> None:
     tokens = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
     pairs = [*product(("ink", "soft", "accent"), ("ground", "card", "sunken")), ("on-accent", "accent")]
     pairs += [(tone, f"{tone}-wash") for tone in ("good", "warn", "bad", "accent")]
-    pairs += [("bad", "card"), ("good", "card"), ("ink", "accent-wash"), ("soft", "sunken")]
+    pairs += [
+        ("bad", "card"),
+        ("good", "card"),
+        ("warn", "card"),
+        ("warn", "ground"),
+        ("ink", "accent-wash"),
+        ("soft", "sunken"),
+    ]
     for text, ground in pairs:
         low, high = sorted((luminance(tokens[text]), luminance(tokens[ground])))
         contrast = (high + 0.05) / (low + 0.05)

@@ -10,12 +10,9 @@ import { choose, state } from "./state.js";
 const UNKNOWN = "not stated";
 const MOST_BARS = 10;
 
-export function cohortBars(place, figures, { targets, at }, pipeline) {
+export function cohortBars(place, figures, { targets, at }, first) {
   if (!targets.length) {
-    fill(
-      place,
-      nothing(t("no_cohorts"), h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${pipeline}_predict`))),
-    );
+    fill(place, nothing(t("no_cohorts"), h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, first))));
     return;
   }
   const by = state.by === "area" ? "area" : "role";

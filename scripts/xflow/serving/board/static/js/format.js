@@ -102,3 +102,11 @@ export function span(seconds) {
     maximumFractionDigits: value < 10 ? 1 : 0,
   }).format(value);
 }
+
+// A text of so many characters at most: cut where a sentence ends, between words where none does.
+export function brief(text, most) {
+  if (text.length <= most) return text;
+  const head = text.slice(0, most);
+  const sentences = /^.*[.!?](?=\s)/s.exec(head);
+  return sentences ? sentences[0] : `${head.slice(0, Math.max(0, head.search(/\s\S*$/)))} …`.trim();
+}

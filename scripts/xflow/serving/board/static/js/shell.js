@@ -5,8 +5,11 @@ import { byId, fill, h, svg } from "./dom.js";
 import { language, otherLanguage, t } from "./i18n.js";
 import { choose, state } from "./state.js";
 
-const icon = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
+const icon = (path, name) =>
+  svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: name }, svg("path", { d: path }));
 const HALF_MOON = "M20 14.5A8.5 8.5 0 1 1 9.5 4a6.8 6.8 0 0 0 10.5 10.5Z";
+const SUN =
+  "M12 7.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9ZM12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M4.9 4.9l1.8 1.8M17.3 17.3l1.8 1.8M4.9 19.1l1.8-1.8M17.3 6.7l1.8-1.8";
 const LEAVE = "M10 4H5v16h5M14 8l4 4-4 4M18 12H9";
 
 const logo = () => h("img", { src: "board/static/logo.svg", alt: "", width: 28, height: 28 });
@@ -21,7 +24,8 @@ const themeButton = () =>
       "aria-label": t("theme"),
       onclick: () => window.xflowTheme.toggle(),
     },
-    icon(HALF_MOON),
+    icon(HALF_MOON, "moon"),
+    icon(SUN, "sun"),
   );
 
 function languageButton(again) {
@@ -157,8 +161,12 @@ function go(event, id) {
 export function arrive() {
   const id = state.at;
   for (const link of document.querySelectorAll(".bar nav a")) {
-    if (link.id === `to-${id}`) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
+    if (link.id !== `to-${id}`) link.removeAttribute("aria-current");
+    else {
+      link.setAttribute("aria-current", "true");
+      const nav = link.closest("nav");
+      nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+    }
   }
   byId(id)?.scrollIntoView();
 }

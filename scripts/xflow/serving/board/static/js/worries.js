@@ -1,5 +1,6 @@
 // What a person should look at first, worst first: pure, from the overview.
 
+import { brief } from "./format.js";
 import { named, t } from "./i18n.js";
 
 // A list of {tone, text, link}: failed last runs, drift, no champion, a champion that is not in service.
@@ -17,7 +18,7 @@ const failed = ({ name, runs }) =>
     .map(({ kind, message, links }) => ({
       tone: "bad",
       link: links.run,
-      text: t("worry_failed", { pipeline: name, kind: named("kind", kind), message: brief(message) }),
+      text: t("worry_failed", { pipeline: name, kind: named("kind", kind), message: brief(message ?? "", 200) }),
     }));
 
 const drifted = ({ name, drift: { state } }) =>
@@ -37,8 +38,3 @@ const unserved = ({ name, champions }) =>
         pipeline: name,
       }),
     }));
-
-const brief = (message) => {
-  const text = message ?? "";
-  return text.length > 140 ? `${text.slice(0, 137)}...` : text;
-};

@@ -63,14 +63,16 @@ export class Accuracy extends Section {
 
 const key = ({ name, target }) => `${name}.${target.target}`;
 
-const todo = (names, all) =>
+const todo = (names, all) => [
   h(
     "ul",
     {},
     names.map((name, at) =>
       h("li", {}, h("code", {}, `${name}_monitor`), " ", all[at].message || t("no_outcomes_todo")),
     ),
-  );
+  ),
+  h("p", {}, t("no_outcomes_more")),
+];
 
 function verdict(main, about) {
   const gone = known(main.holdout) ? (main.value - main.holdout) / Math.abs(main.holdout) : null;

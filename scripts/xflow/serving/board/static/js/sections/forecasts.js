@@ -6,7 +6,7 @@ import { fan, fanKeys } from "../fan.js";
 import { day, number, period, share } from "../format.js";
 import { t } from "../i18n.js";
 import { Choice, linked, Section } from "../section.js";
-import { nothing, words } from "../shell.js";
+import { nothing } from "../shell.js";
 import { choose, state } from "../state.js";
 
 const MOST_OFFERED = 200;
@@ -63,13 +63,16 @@ export class Forecasts extends Section {
     const offered = await this.offer("");
     const series = state.series || offered[0];
     if (!series) {
-      const todo = h("p", {}, t("no_forecasts_todo"), " ", h("code", {}, `${this.name}_predict`));
-      return this.when("all", ["nothing", this.name], () => this.place(nothing(t("no_forecasts"), todo)));
+      this.search.value = "";
+      const trained = able.find(({ name }) => name === this.name).champions.length > 0;
+      const [words, kind] = trained ? ["no_forecasts_todo", "predict"] : ["no_champion_todo", "train"];
+      const todo = h("p", {}, t(words), " ", h("code", {}, `${this.name}_${kind}`));
+      return this.when("all", ["nothing", this.name, kind], () => this.place(nothing(t("no_forecasts"), todo)));
     }
     if (document.activeElement !== this.search) this.search.value = series;
     const found = await this.read(series);
     this.when("all", found, () =>
-      found.status ? this.place(nothing(t("no_series", { series }), h("p", {}, words(found)))) : this.show(found),
+      found.status ? this.place(nothing(t("no_series", { series }))) : this.show(found),
     );
   }
 

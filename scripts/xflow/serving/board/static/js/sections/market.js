@@ -25,6 +25,7 @@ export class Market extends Section {
     this.cohorts = { salary: new ChartFigure("cohorts-salary"), demand: new ChartFigure("cohorts-demand") };
     this.figures = [this.open, this.salary, ...Object.values(this.cohorts)];
     this.places = {
+      origin: h("div", {}),
       now: h("div", {}),
       days: h("div", { class: "halves" }),
       groups: h("div", { class: "halves" }),
@@ -44,14 +45,23 @@ export class Market extends Section {
     if (!name) return this.when("page", "none", () => fill(this.body, nothing(t("no_vacancies"))));
     const path = `pipelines/${encodeURIComponent(name)}`;
     const chosen = { role: state.role, area: state.area };
+    const own = able.find((each) => each.name === name);
+    const forecasting = overview.pipelines.find((each) => each.name === own.market);
+    const trained = own.champions.length > 0;
     this.when("page", "some", () => fill(this.body, this.fields, Object.values(this.places)));
+    this.when("origin", own.generated, () =>
+      fill(this.places.origin, own.generated && h("p", { class: "caution" }, t("generated"))),
+    );
+    const todo = unforecast(forecasting);
     const ends = await Promise.allSettled([
       this.ask(`${path}/market/filters`).then((filters) => this.offer(filters)),
       this.ask(`${path}/market`, { ...chosen, days: state.days ?? "90" }).then((market) =>
-        this.when("market", market, () => this.showMarket(market, name)),
+        this.when("market", [market, todo], () => this.showMarket(market, name, todo)),
       ),
       this.ask(`${path}/cohorts`, chosen).then((found) =>
-        this.when("cohorts", [found, state.by], () => cohortBars(this.places.cohorts, this.cohorts, found, name)),
+        this.when("cohorts", [found, state.by, trained], () =>
+          cohortBars(this.places.cohorts, this.cohorts, found, trained ? `${name}_predict` : `${name}_train`),
+        ),
       ),
       this.ask(`${path}/words`, { count: 10 }).then((words) =>
         this.when("words", words, () => wordLists(this.places.words, words, name)),
@@ -74,7 +84,7 @@ export class Market extends Section {
     );
   }
 
-  showMarket(market, name) {
+  showMarket(market, name, todo) {
     if (!market.day) {
       fill(
         this.places.now,
@@ -89,7 +99,9 @@ export class Market extends Section {
         [
           t("open_now"),
           number(open, 6),
-          known(change) ? t("change_week", { change: signed(change, 0) }) : t("on_day", { day: day(market.day) }),
+          [t("on_day", { day: day(market.day) }), known(change) && t("change_week", { change: signed(change, 0) })]
+            .filter(Boolean)
+            .join(", "),
         ],
         [t("salary_now"), roubles(salary), t(market.salary_kind === "median" ? "salary_median" : "salary_mean")],
         [
@@ -100,8 +112,8 @@ export class Market extends Section {
       ]),
     );
     fill(this.places.days, h("div", { class: "card" }, this.open.root), h("div", { class: "card" }, this.salary.root));
-    this.open.show(daily(market, "open", number, t("open_title")));
-    this.salary.show(daily(market, "salary", roubles, t("salary_title")));
+    this.open.show(daily(market, "open", number, t("open_title"), todo));
+    this.salary.show(daily(market, "salary", roubles, t("salary_title"), todo));
     fill(
       this.places.groups,
       group(t("by_role_title"), market.by_role, "role"),
@@ -110,8 +122,16 @@ export class Market extends Section {
   }
 }
 
-// A figure of the market by day, and its forecast where there is one.
-function daily({ days, forecast }, what, write, title) {
+// What to do for a forecast of the market, by the state of the pipeline that makes it.
+function unforecast(pipeline) {
+  if (!pipeline) return t("market_alone");
+  const values = { pipeline: pipeline.name };
+  if (!pipeline.champions.length) return t("market_untrained", values);
+  return pipeline.freshness.predicted_at ? t("market_unknown") : t("market_unpredicted", values);
+}
+
+// A figure of the market by day, and its forecast where there is one, or what to do for one.
+function daily({ days, forecast }, what, write, title, todo) {
   const history = days.map(({ day: at, [what]: value }) => ({ at, value }));
   const points = forecast?.[what] ?? [];
   const label = (at) => (at ? period(at) : "");
@@ -122,11 +142,9 @@ function daily({ days, forecast }, what, write, title) {
     keys: points.length ? fanKeys(points) : [],
     caption: ahead
       ? t("market_ahead", { day: label(ahead.at), value: text(ahead.forecast) })
-      : t(
-          what === "salary" && forecast?.open?.length && !(state.role && state.area)
-            ? "choose_both"
-            : "no_market_forecast",
-        ),
+      : what === "salary" && forecast?.open?.length && !(state.role && state.area)
+        ? t("choose_both")
+        : todo,
     columns: [t("day"), title],
     rows: [
       ...points.map(({ at, forecast: value }) => [`${label(at)} (${t("forecast")})`, text(value)]).reverse(),

@@ -1,7 +1,7 @@
 // The state of things: one sentence, and a card for every pipeline.
 
 import { fill, h } from "../dom.js";
-import { ago, day, fixed, number, period, share, span, time } from "../format.js";
+import { ago, brief, day, fixed, number, period, share, span, time } from "../format.js";
 import { named, t } from "../i18n.js";
 import { badge, framed, linked, Section } from "../section.js";
 import { DRIFT_TONES, RUN_TONES, shape } from "../shapes.js";
@@ -82,6 +82,7 @@ function card(pipeline, runs) {
       h("h2", {}, pipeline.name),
       runs.length > 0 && drift(pipeline.drift),
       h("p", { class: "soft small" }, pipeline.description),
+      pipeline.generated && h("p", { class: "small caution" }, t("generated")),
       !framed &&
         h("p", { class: "small links" }, airflow && linked(airflow, "Airflow"), mlflow && linked(mlflow, "MLflow")),
     ),
@@ -181,7 +182,7 @@ function dot(run) {
     run.rows_in === null ? "" : t("run_rows", { rows: number(run.rows_in), rejected: number(run.rows_rejected ?? 0) });
   const facts = [time(run.started_at), span(run.seconds), rows, run.message].filter(Boolean).join(" · ");
   const label = `${named("kind", run.kind)}: ${t(`state_${run.state}`)}`;
-  const tip = h("span", { class: "tip", "aria-hidden": "true" }, h("strong", {}, label), h("br"), facts.slice(0, 240));
+  const tip = h("span", { class: "tip", "aria-hidden": "true" }, h("strong", {}, label), h("br"), brief(facts, 240));
   const props = { class: `run ${tone}`, "aria-label": `${label}. ${facts}` };
   return h(
     "li",
