@@ -19,7 +19,7 @@ from xflow.errors import ChampionMissing, DiskFull, ModelMissing, ModelRefused, 
 from xflow.pipeline import Pipeline
 from xflow.refs import ModelVersionRef
 from xflow.serving.deployments import CHAMPIONS, Deployments
-from xflow.serving.model_cache import FILES, MODEL, POINTER, ModelCache
+from xflow.serving.model_cache import FILES, MODEL, POINTER, ModelCache, _hashes
 from xflow.serving.served import ServedModels
 from xflow.settings import Settings
 
@@ -78,7 +78,7 @@ def fetched(
     """A volume with the three versions, none of which was in service."""
     folder = tmp_path_factory.mktemp("fetched")
     for version in deployable:
-        ModelCache(folder, registry).fetch(version)
+        ModelCache(folder, registry).fetch(version, [each.version for each in deployable])
     return folder
 
 
@@ -293,6 +293,75 @@ def test_a_download_that_breaks_off_leaves_nothing(world: World, monkeypatch: py
     with pytest.raises(DiskFull, match="No space left"):
         service.deploy(world.name, "3")
     assert (world.serves(), world.kept()) == (["1"], ["1", POINTER])
+
+
+def test_a_refused_version_and_a_killed_download_keep_no_space(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = world.service()
+    service.deploy(world.name, "1")
+    service.deploy(world.name, "2")
+    service._pipelines[world.name] = patient(world.name, max_latency_ms=0.001)
+    with pytest.raises(ModelRefused):
+        service.deploy(world.name, "3")
+    assert world.kept() == ["2", POINTER]
+    (world.folder / world.name / ".1-of-a-process-that-was-killed").mkdir()
+    whole, seen = world.registry.download, []
+
+    def watched(version: ModelVersionRef, target: Path) -> None:
+        seen.extend(name for name in world.kept() if target.parts[-3] != name)
+        whole(version, target)
+
+    monkeypatch.setattr(world.registry, "download", watched)
+    with pytest.raises(ModelRefused):
+        service.deploy(world.name, "1")
+    assert seen == ["2", POINTER]  # there is space before it is needed
+
+
+def test_a_champion_that_is_refused_with_nothing_in_its_place_is_told(world: World) -> None:
+    world.service().deploy(world.name, "2")
+    outputs = world.folder / world.name / "2" / MODEL / INSIDE / OUTPUTS
+    spoil(outputs, "forecast", 1.001)
+    facts = world.folder / world.name / "2" / FILES
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"files": _hashes(facts.parent / MODEL)}))
+    again = world.service()
+    again.restore()
+    assert (world.serves(), again.waiting_for()) == ([], [])
+    told = "version 2 refused: 1 of 18 golden rows have another forecast than when it was fitted"
+    assert again.refused() == {world.name: told}
+    assert again.states()[0].last.outcome == "refused"
+    assert world.kept() == ["2", POINTER]  # another image may load it
+    again.deploy(world.name, "1")
+    assert again.refused() == {}
+
+
+def test_a_model_whose_first_deployment_is_refused_was_not_due(world: World) -> None:
+    service = world.service(max_latency_ms=0.001)
+    with pytest.raises(ModelRefused):
+        service.deploy(world.name, "1")
+    assert service.refused() == {}
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "7", "{"])
+def test_a_list_of_files_that_is_none_is_made_anew(world: World, text: str) -> None:
+    (world.folder / world.name / "2" / FILES).write_text(text)
+    assert world.service().deploy(world.name, "2").outcome == "deployed"
+
+
+def test_a_champion_that_fails_for_no_known_reason_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, put = world.service(), Deployments._put
+    faults = [RuntimeError("can't start new thread")]
+
+    def once(self: Deployments, *given: object, **more: bool) -> object:
+        if faults:
+            raise faults.pop()
+        return put(self, *given, **more)
+
+    monkeypatch.setattr(Deployments, "_put", once)
+    assert not service._follow()
+    assert service.waiting_for() == [world.name]
+    service.restore()
+    assert (world.serves(), service.waiting_for()) == (["2"], [])
 
 
 def test_requests_during_swaps_are_answered_by_one_version_or_the_other(world: World) -> None:

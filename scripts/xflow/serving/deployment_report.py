@@ -1,5 +1,6 @@
 """What is told about versions that came into service, or did not."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["deployed", "unchanged", "refused", "failed"]
 """``refused``: so it is again, until somebody acts; ``failed``: the same may succeed later."""
+
+DETAILS = re.compile(r": |, as | \(")
+"""Behind it a reason goes into its particulars."""
 
 
 class Attempt(BaseModel):
@@ -89,6 +93,16 @@ def state(
         since=None if served is None else served.since,
         last=last,
     )
+
+
+def shortly(name: str, last: Attempt | None) -> str:
+    """Return how a version fared, without what a reason quotes: it may be shown to anybody."""
+    if last is None:
+        return "was not tried"
+    label = f"{name} version {last.version}"
+    if not last.reason.startswith(label):
+        return f"version {last.version} {last.outcome}"
+    return f"version {last.version} {last.outcome}: {DETAILS.split(last.reason.removeprefix(label).lstrip(': '))[0]}"
 
 
 def number(served: "ServedModel | None") -> str:

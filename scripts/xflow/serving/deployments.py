@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xflow.errors import ChampionMissing, ModelMissing, ModelRefused, Retryable, XflowError
+from xflow.errors import ChampionMissing, ModelMissing, ModelRefused, Permanent, Retryable, XflowError
 from xflow.pipeline import AnyPipeline
 from xflow.refs import ModelVersionRef
-from xflow.serving.deployment_report import Attempt, Deployment, ModelState, Outcome, number, report, state
+from xflow.serving.deployment_report import Attempt, Deployment, ModelState, Outcome, number, report, shortly, state
 from xflow.serving.loading import loaded
 from xflow.serving.model_cache import ModelCache
 from xflow.serving.pipeline_files import read_again
 from xflow.serving.served import ServedModel, ServedModels
-from xflow.serving.smoke import smoke_test
+from xflow.serving.smoke import Smoke, smoke_test
 from xflow.steps.kinds import model_kind
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Deployments:
         self._locks: dict[str, threading.Lock] = {}
         self._last: dict[str, Attempt] = {}
         self._waiting = {name for name in self._owners() if self._cache.last_good(name)}
+        self._due = self._waiting.copy()  # what has to answer: what did before, and champions
         self._answered = self._refused = False  # what the registry did when it was asked for the champions
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self.restore, name="restore", daemon=True)
@@ -76,6 +77,11 @@ class Deployments:
         waiting = sorted(self._waiting.copy())
         known = self._answered or (self._refused and bool(self._models.all()))
         return waiting if known else [*waiting, CHAMPIONS]
+
+    def refused(self) -> dict[str, str]:
+        """Return why nothing answers, in short, by the names of the models that should and do not load any more."""
+        names = self._due.intersection(self._owners()) - self._waiting
+        return {name: shortly(name, self._last.get(name)) for name in sorted(names) if self._current(name) is None}
 
     def states(self) -> list[ModelState]:
         """Return every model of the pipelines' files, by name."""
@@ -142,33 +148,30 @@ class Deployments:
             self._refused = True
             return False
         wanted = {name: version for name, version in champions.items() if version is not None}
+        self._due |= set(wanted)
         self._waiting |= {name for name in wanted if self._current(name) is None}
         self._answered, whole = True, True
         for name, version in sorted(wanted.items()):
             alone = self._current(name) is None  # while all of a stack starts, slow answers are better than none
             try:
                 self._deploy(name, version.version, in_time=not alone)
-            except Retryable:  # it is asked for again
+            except Permanent:  # it was logged, and is so again until somebody acts
+                pass
+            except Exception:  # noqa: BLE001  # it was logged, too, and is asked for again
                 whole = False
                 if self._current(name) is None:
                     continue
-            except Exception:  # noqa: BLE001, S110  # it was logged, and the last good version answers
-                pass
             self._waiting.discard(name)
         return whole
 
     def _put(self, version: ModelVersionRef, *, in_time: bool, restoring: bool = False) -> Deployment:
         """Load and test a version, and let it answer."""
-        name, (pipeline, target) = version.name, self._owner(version.name)
+        name = version.name
         try:
-            model, pyfunc, golden = loaded(self._cache.fetch(version), version)
+            served, found = self._passed(version, in_time)
         except ModelRefused:
-            if not restoring:  # else it may be the only copy, and another image may load it
-                self._cache.discard(version)
+            self._cache.discard(version)
             raise
-        _check_made_for(pipeline, model, version)
-        served = ServedModel(pipeline, target, version, model, pyfunc, datetime.now(UTC))
-        found = smoke_test(served, golden, pipeline.serving, in_time=in_time)
         if not restoring:
             self._cache.keep(version)
         old = self._models.swap(served)
@@ -177,6 +180,16 @@ class Deployments:
         self._note(name, version.version, "deployed")
         log.info("%s: version %s answers in place of %s; %s", name, version.version, number(old) or "none", found)
         return report(served, old, "deployed", found)
+
+    def _passed(self, version: ModelVersionRef, in_time: bool) -> tuple[ServedModel, Smoke]:
+        """Return a version that may answer, and what its smoke test found."""
+        pipeline, target = self._owner(version.name)
+        current = self._current(version.name)
+        folder = self._cache.fetch(version, {number(current)})
+        model, pyfunc, golden = loaded(folder, version)
+        _check_made_for(pipeline, model, version)
+        served = ServedModel(pipeline, target, version, model, pyfunc, datetime.now(UTC))
+        return served, smoke_test(served, golden, pipeline.serving, in_time=in_time)
 
     def _wanted(self, name: str, which: str) -> ModelVersionRef:
         if which:

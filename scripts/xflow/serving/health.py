@@ -20,6 +20,7 @@ class Ready(BaseModel):
     status: str
     models: dict[str, str]
     waiting_for: list[str] = []
+    refused: dict[str, str] = {}
 
 
 @router.get("/live")
@@ -28,10 +29,14 @@ async def live() -> Live:
     return Live()
 
 
-@router.get("/ready", responses={503: {"model": Ready, "description": "Models are being loaded"}})
+@router.get(
+    "/ready",
+    responses={503: {"model": Ready, "description": "Models are being loaded, or one that should answer was refused"}},
+)
 async def ready(service: Services, response: Response) -> Ready:
-    """Tell whether the models that were in service before, and the champions, have been loaded."""
-    waiting = list(service.deployments.waiting_for())
-    response.status_code = 503 if waiting else 200
+    """Tell whether the models that were in service before, and the champions, answer; those refused are named."""
+    waiting, refused = list(service.deployments.waiting_for()), service.deployments.refused()
+    response.status_code = 503 if waiting or refused else 200
     models = {each.version.name: each.version.version for each in service.models.all()}
-    return Ready(status="loading" if waiting else "ready", models=models, waiting_for=waiting)
+    status = "loading" if waiting else "refused" if refused else "ready"
+    return Ready(status=status, models=models, waiting_for=waiting, refused=refused)

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,8 +53,10 @@ class ModelCache:
         with _full_disk_told(self._folder):
             write_whole(pointer, version.model_dump_json(exclude={"metrics"}).encode())
 
-    def fetch(self, version: ModelVersionRef) -> Path:
+    def fetch(self, version: ModelVersionRef, in_service: Collection[str] = ()) -> Path:
         """Return the folder of a version's model, every file of it checked.
+
+        Before it is downloaded, all other versions but those in service go: the volume may have no space for more.
 
         Raises
         ------
@@ -67,13 +69,16 @@ class ModelCache:
         """
         kept = self._folder / version.name / version.version
         if not self._intact(kept, version):
+            good = self.last_good(version.name)
+            self.prune(version.name, {version.version, *in_service, *([good.version] if good else [])})
             with _full_disk_told(self._folder):
                 self._download(version, kept)
         return kept / MODEL
 
     def discard(self, version: ModelVersionRef) -> None:
-        """Delete the files of a version."""
-        shutil.rmtree(self._folder / version.name / version.version, ignore_errors=True)
+        """Delete the files of a version, unless it was in service last: another image may load its only copy."""
+        if self.last_good(version.name) != version.model_copy(update={"metrics": {}}):
+            shutil.rmtree(self._folder / version.name / version.version, ignore_errors=True)
 
     def prune(self, name: str, kept: set[str]) -> None:
         """Delete all versions of a model but those named, and downloads that did not end."""
@@ -87,8 +92,8 @@ class ModelCache:
         except FileNotFoundError:
             return False
         except ValueError:
-            facts = {}
-        if facts.get("files") != _hashes(kept / MODEL):
+            facts = None
+        if not isinstance(facts, dict) or facts.get("files") != _hashes(kept / MODEL):
             log.warning("%s version %s: its files on the volume are damaged", version.name, version.version)
             return False
         # A registry that was set up anew gives its numbers again.
