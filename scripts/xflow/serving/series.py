@@ -87,13 +87,13 @@ class Predictor:
         made: dict[int, dict[str, Any]] = {}
         for (facts, horizon, lead), group in alike.items():
             panel = panel_of(dict(facts), [each.block for each in group])
-            made |= zip(map(id, group), _rows(served.model, panel, horizon, lead), strict=True)
+            made |= zip(map(id, group), forecasts_of(served.model, panel, horizon, lead), strict=True)
         seconds = time.perf_counter() - began
         self._service.metrics.predicted(served.version.name, served.version.version, len(wanted), seconds)
         return [Forecasts(served, [made[id(each)] for each in one], seconds) for one in asked]
 
 
-def _rows(model: Any, panel: Panel, horizon: int, lead: int) -> list[dict[str, Any]]:
+def forecasts_of(model: Any, panel: Panel, horizon: int, lead: int) -> list[dict[str, Any]]:
     """Return what the response says of each series of a panel."""
     try:
         times, made = forecast_after(model, panel, horizon, lead)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xflow.columns import SERIES_ID
+from xflow.domain.panel import Panel
 from xflow.errors import ModelRefused
+from xflow.serving.schemas import Vacancy
+from xflow.serving.series import forecasts_of
+from xflow.serving.vacancies import cohorts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +45,7 @@ class Smoke:
 
 
 def smoke_test(served: "ServedModel", golden: "GoldenRows", policy: "ServingPolicy", *, in_time: bool = True) -> Smoke:
-    """Let a version answer its golden rows by the way that requests take.
+    """Let a version answer its golden rows, and one of them by the very functions that requests are answered with.
 
     Parameters
     ----------
@@ -55,7 +59,10 @@ def smoke_test(served: "ServedModel", golden: "GoldenRows", policy: "ServingPoli
     """
     name = f"{served.version.name} version {served.version.version}"
     try:
+        if not (len(golden.inputs) and len(golden.outputs)):
+            raise ModelRefused("has no golden rows to test it by: train again")
         difference = _compare(served.pyfunc.predict(golden.inputs), golden.outputs, policy.tolerance)
+        _ask(served, _single(golden.inputs))
         p50, p99 = _latency(served.pyfunc, _single(golden.inputs))
     except ModelRefused as error:
         raise ModelRefused(f"{name}: {error}") from None
@@ -68,6 +75,17 @@ def smoke_test(served: "ServedModel", golden: "GoldenRows", policy: "ServingPoli
             "the limit"
         )
     return Smoke(len(golden.outputs), difference, p50, p99)
+
+
+def _ask(served: "ServedModel", single: "pd.DataFrame") -> None:
+    """Answer a vacancy, or a series, as a request; the numbers are those of `_compare`, by the same model."""
+    model: Any = served.model
+    if SERIES_ID in single:
+        panel = Panel.from_frame(single, model.freq, exogenous=model.exogenous)
+        forecasts_of(model, panel, model.horizon, lead=0)
+        return
+    texts = single.astype(object).where(single.notna(), None).iloc[0].to_dict()
+    cohorts_of({served.target: served}, [Vacancy.model_construct(id="golden", **texts)])
 
 
 def _compare(made: "pd.DataFrame", wanted: "pd.DataFrame", tolerance: float) -> float:

@@ -61,33 +61,39 @@ class Predictor:
         models = self._service.models.of(self._service.pipeline(self._pipeline))
         vacancies = [each for one in asked for each in one]
         began = time.perf_counter()
-        made = self._rows(models, vacancies)
+        made, took = cohorts_of(models, vacancies)
         seconds = time.perf_counter() - began
+        for target, served in models.items():
+            self._service.metrics.predicted(served.version.name, served.version.version, len(vacancies), took[target])
         rows = iter(made)
         return [Cohorts(models, [next(rows) for _ in one], seconds) for one in asked]
 
-    def _rows(self, models: dict[str, ServedModel], vacancies: list[Vacancy]) -> list[dict[str, dict[str, Any]]]:
-        raw = pd.DataFrame(
-            {name: [getattr(each, name) for each in vacancies] for name in (*TEXTS, *CATEGORIES)}, dtype=object
-        )
-        frames: dict[tuple[Sequence[str], Sequence[str]], pd.DataFrame] = {}
-        made: list[dict[str, dict[str, Any]]] = [{} for _ in vacancies]
-        for target, served in models.items():
-            model: Any = served.model
-            seen = (model.texts, model.categories)
-            if seen not in frames:
-                frames[seen] = text_frame(raw, *seen)
-            began = time.perf_counter()
-            shares = model.probabilities(frames[seen])
-            seconds = time.perf_counter() - began
-            self._service.metrics.predicted(served.version.name, served.version.version, len(vacancies), seconds)
-            for row, best, values in zip(made, shares.argmax(axis=1).tolist(), shares.tolist(), strict=True):
-                row[target] = {
-                    "cohort": model.cohorts[best],
-                    "probability": values[best],
-                    "probabilities": dict(zip(model.cohorts, values, strict=True)),
-                }
-        return made
+
+def cohorts_of(
+    models: dict[str, ServedModel], vacancies: Sequence[Vacancy]
+) -> tuple[list[dict[str, dict[str, Any]]], dict[str, float]]:
+    """Return what the response says of each vacancy, by target, and how many seconds each target's model took."""
+    raw = pd.DataFrame(
+        {name: [getattr(each, name) for each in vacancies] for name in (*TEXTS, *CATEGORIES)}, dtype=object
+    )
+    frames: dict[tuple[Sequence[str], Sequence[str]], pd.DataFrame] = {}
+    made: list[dict[str, dict[str, Any]]] = [{} for _ in vacancies]
+    took: dict[str, float] = {}
+    for target, served in models.items():
+        model: Any = served.model
+        seen = (model.texts, model.categories)
+        if seen not in frames:
+            frames[seen] = text_frame(raw, *seen)
+        began = time.perf_counter()
+        shares = model.probabilities(frames[seen])
+        took[target] = time.perf_counter() - began
+        for row, best, values in zip(made, shares.argmax(axis=1).tolist(), shares.tolist(), strict=True):
+            row[target] = {
+                "cohort": model.cohorts[best],
+                "probability": values[best],
+                "probabilities": dict(zip(model.cohorts, values, strict=True)),
+            }
+    return made, took
 
 
 async def _predictor(

@@ -1,8 +1,10 @@
 """What a version must pass before it answers, and the files that it is kept in."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,30 @@ def test_the_same_answers_pass(golden: GoldenRows) -> None:
 def test_other_answers_are_refused(golden: GoldenRows, change: Callable[[Any], Any], said: str) -> None:
     with pytest.raises(ModelRefused, match=f"demo version 7.*{said}"):
         smoke_test(served(Behind(change)), golden, ServingPolicy())
+
+
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_a_version_without_golden_rows_is_refused(golden: GoldenRows, part: str) -> None:
+    empty = replace(golden, **{part: getattr(golden, part).iloc[:0]})
+    with pytest.raises(ModelRefused, match="demo version 7: has no golden rows"):
+        smoke_test(served(Behind()), empty, ServingPolicy())
+
+
+def test_a_version_that_breaks_on_requests_alone_is_refused(
+    golden: GoldenRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = replace(served(Behind()), model=SimpleNamespace(freq="M", exogenous=(), horizon=3, levels=(0.8,)))
+    with pytest.raises(ModelRefused, match=r"fails on its golden rows: AttributeError.*forecast"):
+        smoke_test(series, golden, ServingPolicy())
+    model = small_cohorts("salary")
+    wrapped = wrap(model)
+    rows = golden_rows(wrapped, small_rows().head(2)[[*TEXTS, *CATEGORIES]].assign(experience_id=None))
+    behind = SimpleNamespace(predict=lambda given: wrapped.predict(None, given))
+    whole = ServedModel(small_pipeline(), "salary", VERSION, model, behind, datetime.now(UTC))
+    assert smoke_test(whole, rows, ServingPolicy(max_latency_ms=600_000)).difference == 0.0
+    bare = SimpleNamespace(texts=model.texts, categories=model.categories, cohorts=model.cohorts)
+    with pytest.raises(ModelRefused, match=r"fails on its golden rows: AttributeError.*probabilities"):
+        smoke_test(replace(whole, model=bare), rows, ServingPolicy())
 
 
 def test_a_slow_version_is_refused_unless_it_was_in_service_before(golden: GoldenRows) -> None:
