@@ -1,7 +1,11 @@
 """Files of the service's volume that are whole or not there, whenever the power goes."""
 
+import errno
 import os
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that has no space left."""
 
 
 def write_whole(path: Path, data: bytes) -> None:

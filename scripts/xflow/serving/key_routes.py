@@ -50,7 +50,7 @@ def list_keys(service: Services, caller: MayAdmin) -> KnownKeys:  # noqa: ARG001
     return KnownKeys(keys=known)
 
 
-@router.post("", status_code=201, responses=problem_responses(400, 409, 413))
+@router.post("", status_code=201, responses=problem_responses(400, 409, 413, 507))
 def add_key(wanted: NewKey, service: Services, caller: MayAdmin, response: Response) -> MadeKey:  # noqa: ARG001
     """Make a key. The answer is the only place that tells it: the service keeps its sha256."""
     key, token = service.keys.add(wanted.name, wanted.role)
@@ -58,7 +58,7 @@ def add_key(wanted: NewKey, service: Services, caller: MayAdmin, response: Respo
     return MadeKey(name=key.name, role=key.role, created_at=key.created_at, key=token)
 
 
-@router.delete("/{name}", status_code=204, responses=problem_responses(404, 409))
+@router.delete("/{name}", status_code=204, responses=problem_responses(404, 409, 507))
 def revoke_key(name: Annotated[str, Path(max_length=40)], service: Services, caller: MayAdmin) -> None:  # noqa: ARG001
     """Refuse a key from now on."""
     service.keys.revoke(name)

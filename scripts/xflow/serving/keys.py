@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xflow.errors import ConfigInvalid
-from xflow.serving.durable import write_whole
+from xflow.serving.durable import FULL, write_whole
 from xflow.serving.problems import Problem
 
 Role = Literal["predict", "deploy", "admin"]
@@ -109,7 +109,7 @@ class Keys:
         Raises
         ------
         Problem
-            409: the name is taken.
+            409: the name is taken. 507: the volume is full.
         """
         token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         sha256 = hashlib.sha256(token.encode()).hexdigest()
@@ -127,7 +127,7 @@ class Keys:
         Raises
         ------
         Problem
-            404: there is none of that name. 409: it is the administrator's.
+            404: there is none of that name. 409: it is the administrator's. 507: the volume is full.
         """
         with self._lock:
             if name == ADMIN:
@@ -151,5 +151,12 @@ class Keys:
 
     def _write(self, keys: dict[str, Key]) -> None:
         document = _KeyFile(keys=[keys[name] for name in sorted(keys)])
-        write_whole(self._path, document.model_dump_json(indent=1).encode())
+        try:
+            write_whole(self._path, document.model_dump_json(indent=1).encode())
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise Problem(
+                507, "the volume of the service is full: free space there; the keys stay as they were"
+            ) from error
         self._keys = keys

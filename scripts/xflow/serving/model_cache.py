@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from xflow.errors import DiskFull, ServiceUnavailable
 from xflow.refs import ModelVersionRef
-from xflow.serving.durable import write_whole
+from xflow.serving.durable import FULL, write_whole
 
 if TYPE_CHECKING:
     from xflow.adapters.mlflow_registry import MlflowRegistry
@@ -28,7 +28,6 @@ log = logging.getLogger("xflow.serving")
 POINTER, FILES, MODEL = "serving.json", "files.json", "model"
 UNFINISHED = "."
 """What the names of downloads begin with that have not ended."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ModelCache:

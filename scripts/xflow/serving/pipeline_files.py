@@ -14,5 +14,5 @@ def read_again(pipelines: dict[str, AnyPipeline]) -> None:
     for path in sorted(pipelines_folder().glob("*.yaml")):
         try:
             pipelines[path.stem] = load(path)
-        except ConfigInvalid as error:
+        except (ConfigInvalid, OSError) as error:  # a folder of that name, or a file that may not be read
             log.warning("%s counts as it was read before, if it was: %s", path.stem, error)

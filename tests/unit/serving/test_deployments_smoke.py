@@ -169,3 +169,8 @@ def test_a_wrong_pipeline_file_leaves_what_it_said_before(tmp_path: Path, monkey
     (tmp_path / "two.yaml").write_text(good.format(name="two").replace("horizon: 3", "horizon: 4"))
     read_again(known)
     assert (known["one"].model.horizon, known["two"].model.horizon) == (3, 4)
+    (tmp_path / "one.yaml").unlink()
+    (tmp_path / "one.yaml").mkdir()
+    (tmp_path / "two.yaml").write_text(good.format(name="two").replace("horizon: 3", "horizon: 5"))
+    read_again(known)
+    assert (known["one"].model.horizon, known["two"].model.horizon) == (3, 5)

@@ -114,3 +114,19 @@ def test_a_file_that_cannot_be_written_changes_nothing(path: Path, keys: Keys) -
         keys.revoke("shop")
     assert keys.caller(token) == Caller("shop", "predict")
     assert path.read_bytes() == before
+
+
+def test_a_full_disk_is_told_and_changes_nothing(path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, token = keys.add("shop", "predict")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xflow.serving.durable.os.fsync", full)
+    for call in (lambda: keys.add("other", "predict"), lambda: keys.revoke("shop")):
+        with pytest.raises(Problem, match="free space") as error:
+            call()
+        assert error.value.status == 507
+    assert [each.name for each in keys.all()] == ["shop"]
+    assert keys.caller(token) == Caller("shop", "predict")
+    assert [each.name for each in path.parent.iterdir()] == ["keys.json"]
