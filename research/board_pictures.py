@@ -1,6 +1,7 @@
 """Take the README's pictures of the board of a running stack: ``python research/board_pictures.py``.
 
-Needs Chromium at /usr/bin/chromium. Where the board is and its password are read from ``.env``.
+``make setup`` comes first: it brings Playwright. Needs Chromium at /usr/bin/chromium. Where the board is and its
+password are read from ``.env``.
 """
 
 import io
@@ -13,19 +14,27 @@ from playwright.sync_api import Page, sync_playwright
 from xflow.settings import env_file, read_env_file
 
 FOLDER = Path(__file__).parent / "images"
+MOST_BYTES = 250_000
 WIDE, PHONE = {"width": 1240, "height": 900}, {"width": 390, "height": 844}
+EDGE = 20
+"""Pixels left free around what is shown."""
 DRAWN = "#served .stats, #served .note"
-PICTURES: dict[str, tuple[dict[str, Any], str, str, int]] = {
-    "board_overview": ({"locale": "en-GB", "viewport": WIDE}, "#series=M12&periods=120", "#forecasts", 0),
-    "board_market": ({"locale": "ru-RU", "viewport": WIDE, "color_scheme": "dark"}, "#days=30", "#market", 1650),
+PICTURES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "board_overview": ({"locale": "en-GB", "viewport": WIDE}, "", ".bar", "#pipelines"),
+    "board_market": (
+        {"locale": "ru-RU", "viewport": WIDE, "color_scheme": "dark"},
+        "#days=30",
+        "#market",
+        ".halves:has(#cohorts-salary)",
+    ),
     "board_phone": (
-        {"locale": "en-GB", "viewport": PHONE, "device_scale_factor": 2},
-        "#series=M12&at=forecasts",
-        "",
-        0,
+        {"locale": "en-GB", "viewport": PHONE, "device_scale_factor": 2, "has_touch": True},
+        "#series=M12",
+        "#forecasts",
+        "#forecasts",
     ),
 }
-"""By name: the browser, the choices in the address, the section that it ends with, and its height where it is cut."""
+"""By name: the browser, the choices in the address, and what the picture begins and ends with."""
 
 
 def main() -> None:
@@ -34,7 +43,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        for name, (options, chosen, section, height) in PICTURES.items():
+        for name, (options, chosen, first, last) in PICTURES.items():
             page = browser.new_context(reduced_motion="reduce", **options).new_page()
             page.goto(f"{env['XFLOW_SERVING_URL']}/{chosen}")
             page.fill("#user", env.get("XFLOW_BOARD_USERNAME", "admin"))
@@ -42,27 +51,27 @@ def main() -> None:
             page.press("#password", "Enter")
             for drawn in (DRAWN, "#market-open", "#cohorts-salary"):
                 page.wait_for_selector(drawn, timeout=60_000)
-            save(taken(page, section, height), name)
+            save(taken(page, first, last), name)
         browser.close()
 
 
-def taken(page: Page, section: str, height: int) -> bytes:
-    """Return the page down to a section's end, or so many pixels of the section; the screen where none is named."""
-    if not section:
-        return page.screenshot()
-    box = page.locator(section).bounding_box()
-    assert box, section
-    top, bottom = (box["y"] - 20, box["y"] + height) if height else (0, box["y"] + box["height"] + 20)
-    clip = {"x": 0, "y": top, "width": WIDE["width"], "height": bottom - top}
+def taken(page: Page, first: str, last: str) -> bytes:
+    """Return the page from one element's beginning to another's end."""
+    begin, end = (page.locator(selector).first.bounding_box() for selector in (first, last))
+    assert begin, first
+    assert end, last
+    top = max(0, begin["y"] - EDGE)
+    clip = {"x": 0, "y": top, "width": page.evaluate("innerWidth"), "height": end["y"] + end["height"] + EDGE - top}
     return page.screenshot(full_page=True, clip=clip)
 
 
 def save(picture: bytes, name: str) -> None:
-    """Write a picture of 256 colours, those of small marks among them: it is small then, and looks the same."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        FOLDER / f"{name}.png", optimize=True
-    )
+    """Write a picture in all its colours; one that is too large for a README shows too much."""
+    path = FOLDER / f"{name}.png"
+    Image.open(io.BytesIO(picture)).convert("RGB").save(path, optimize=True)
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise SystemExit(f"{path} has {size} bytes, more than {MOST_BYTES}: let it end earlier.")
 
 
 if __name__ == "__main__":
