@@ -84,7 +84,8 @@ def _ask(served: "ServedModel", single: "pd.DataFrame") -> None:
         panel = Panel.from_frame(single, model.freq, exogenous=model.exogenous)
         forecasts_of(model, panel, model.horizon, lead=0)
         return
-    texts = single.astype(object).where(single.notna(), None).iloc[0].to_dict()
+    row = single.astype(object).where(single.notna(), None).iloc[0]
+    texts = {str(name): text for name, text in row.items()}
     cohorts_of({served.target: served}, [Vacancy.model_construct(id="golden", **texts)])
 
 
