@@ -61,8 +61,8 @@ def taken(page: Page, first: str, last: str) -> bytes:
     assert begin, first
     assert end, last
     top = max(0, begin["y"] - EDGE)
-    clip = {"x": 0, "y": top, "width": page.evaluate("innerWidth"), "height": end["y"] + end["height"] + EDGE - top}
-    return page.screenshot(full_page=True, clip=clip)
+    height, width = end["y"] + end["height"] + EDGE - top, page.evaluate("innerWidth")
+    return page.screenshot(full_page=True, clip={"x": 0, "y": top, "width": width, "height": height})
 
 
 def save(picture: bytes, name: str) -> None:
