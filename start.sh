@@ -113,8 +113,20 @@ verb_install() {
   "${WAY}_install"
 }
 
+# S3 (SeaweedFS) refuses every write before the disk is full, with an error that does not say why.
+say_disk() {
+  local place=$XFLOW_HOME free
+  if [[ $WAY == docker ]]; then place=$(docker info --format '{{.DockerRootDir}}'); fi
+  # An engine of another machine has a folder that is not here.
+  free=$(df --output=avail -BG "$place" 2>/dev/null | tail -n 1 | tr -dc 0-9) || true
+  if [[ -n $free ]] && ((free < 5)); then
+    say "the disk of $place is nearly full: $free GiB are free, and 5 are wanted. \`docker builder prune\` may free some."
+  fi
+}
+
 verb_up() {
   take_lock
+  say_disk
   "${WAY}_up"
   exec 9>&-
   say_places

@@ -89,6 +89,12 @@ def problems(found: Json) -> Iterator[str]:
     """Yield a line for everything that is wrong, each with what to do."""
     if found["settings"] != "complete":
         yield found["settings"]
+    machine = found["machine"]
+    if doctor_machine.disk_short(machine["disk_bytes"], machine["disk_free_bytes"]):
+        yield (
+            f"disk: {_disk_text(machine)}. S3 (SeaweedFS) refuses every write before the disk is full: free some. "
+            "`docker builder prune` deletes what old builds of images left."
+        )
     if found["gpu"]["reason"]:
         yield f"GPU: {found['gpu']['reason']}"
     absent = [name for name, version in found["packages"].items() if not version]
@@ -135,9 +141,14 @@ def _machine_rows(machine: Json) -> list[tuple[str, str]]:
     return [
         ("cores", cores),
         ("memory", memory),
+        ("disk", _disk_text(machine)),
         ("python", machine["python"]),
         ("platform", machine["platform"] + where),
     ]
+
+
+def _disk_text(machine: Json) -> str:
+    return f"{_gibibytes(machine['disk_free_bytes'])} free of {_gibibytes(machine['disk_bytes'])}"
 
 
 def _gpu_rows(found: Json) -> list[tuple[str, str]]:

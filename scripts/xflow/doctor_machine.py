@@ -29,6 +29,8 @@ PACKAGES = (
 )
 GPU_SECONDS = 180  # a first fit compiles kernels
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+DISK_BYTES = 5 * 2**30  # so much wants to be free
+DISK_SHARE = 0.01  # natively SeaweedFS refuses writes below it
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
@@ -36,13 +38,16 @@ Json = dict[str, Any]
 
 
 def machine() -> Json:
-    """Return cores, memory, Python and platform; a container's limits where they are set."""
+    """Return cores, memory, disk, Python and platform; a container's limits where they are set."""
+    disk = shutil.disk_usage(Path(__file__).parent)
     return {
         "container": in_container(),
         "cores": len(os.sched_getaffinity(0)),
         "cores_limit": cores_limit(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "memory_limit_bytes": memory_limit(),
+        "disk_bytes": disk.total,
+        "disk_free_bytes": disk.free,
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
     }
@@ -51,6 +56,11 @@ def machine() -> Json:
 def in_container() -> bool:
     """Tell whether this process runs in a container."""
     return any(mark.exists() for mark in CONTAINER_MARKS)
+
+
+def disk_short(total: int, free: int) -> bool:
+    """Tell whether so little of a disk is free (bytes) that services refuse to write, or soon will."""
+    return free < max(DISK_BYTES, DISK_SHARE * total)
 
 
 def memory_limit(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:

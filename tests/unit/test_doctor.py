@@ -158,6 +158,7 @@ def test_without_settings_machine_and_versions_are_told_all_the_same(no_settings
     assert all(name in found["problems"][0] for name in ENVIRONMENT.values())
     assert found["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert found["machine"]["memory_bytes"] > 2**28
+    assert found["machine"]["disk_bytes"] > found["machine"]["disk_free_bytes"] > 0
     assert all(found["packages"].values())
     assert found["gpu"]["xgboost"]["version"] == found["packages"]["xgboost"]
     assert found["gpu"]["device_auto"] in {"cpu", "cuda"}
@@ -168,6 +169,18 @@ def test_what_is_missing_is_told_in_a_log_without_a_terminal(no_settings):
     assert done.exit_code == 1
     assert max(map(len, done.stdout.splitlines())) <= 120
     assert all(name in done.stdout for name in (*ENVIRONMENT.values(), "device: auto", "apache-airflow", "1 problem"))
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "short"),
+    [(100 * 2**30, 4 * 2**30, True), (100 * 2**30, 6 * 2**30, False), (4000 * 2**30, 30 * 2**30, True)],
+)
+def test_a_disk_that_is_nearly_full_is_a_problem(no_settings, total, free, short):
+    found = doctor.examine({}) | {"settings": "complete"}
+    found["machine"] |= {"disk_bytes": total, "disk_free_bytes": free}
+    told = [line for line in doctor.problems(found) if line.startswith("disk: ")]
+    assert bool(told) == short
+    assert all(f"{free / 2**30:.1f} GiB free of {total / 2**30:.1f} GiB" in line for line in told)
 
 
 def test_no_reason_is_cut(no_settings):
