@@ -3,6 +3,7 @@
 Odd inputs are among them: what a request may hold although no training does.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from xflow.columns import SERIES_ID, VALUE
 if TYPE_CHECKING:
     from xflow.adapters.mlflow_model import CohortsModel, ForecastModel
     from xflow.domain.vacancies.model import CohortModel
+
+log = logging.getLogger(__name__)
 
 FOLDER = "golden"
 INPUTS, OUTPUTS = "inputs.parquet", "outputs.parquet"
@@ -89,6 +92,7 @@ def _series(wrapped: "ForecastModel | CohortsModel", example: pd.DataFrame) -> p
 def _takes(wrapped: "ForecastModel | CohortsModel", series: pd.DataFrame) -> bool:
     try:
         wrapped.predict(None, series)
-    except Exception:  # noqa: BLE001  # a member's library may raise anything: then requests of the kind fail as well
+    except Exception as error:  # noqa: BLE001  # a member's library may raise anything: then such requests fail as well
+        log.warning("golden rows are without the series %r: %s", series[SERIES_ID].iloc[0], error)
         return False
     return True

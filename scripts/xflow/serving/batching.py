@@ -100,3 +100,27 @@ class Batcher[Row, Made]:
         for each, answer in zip(asked, made, strict=True):
             if not each.answer.done():
                 each.answer.set_result(answer)
+
+
+class Lanes[Row, Made]:
+    """Two batchers of one call: large requests wait for one another, and small ones never wait for them.
+
+    Takes the parameters of `Batcher`.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Sequence[Sequence[Row]]], Sequence[Made]],
+        *,
+        rows_a_call: int,
+        most_waiting: int,
+        name: str,
+    ) -> None:
+        self._small, self._large = (
+            Batcher(call, rows_a_call=rows_a_call, most_waiting=most_waiting, name=f"{name} {size}")
+            for size in ("small", "large")
+        )
+
+    async def ask(self, rows: Sequence[Row], *, small: bool) -> Made:
+        """Return the answer to a request's rows; see `Batcher.ask`."""
+        return await (self._small if small else self._large).ask(rows)

@@ -11,7 +11,7 @@ from mlflow.version import VERSION
 
 from xflow.serving.access import MayPredict
 from xflow.serving.answering import Ask, Asking
-from xflow.serving.batching import Batcher
+from xflow.serving.batching import Lanes
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.scored import Scored, scored
 from xflow.serving.served import ServedModel
@@ -100,15 +100,15 @@ async def _scored(ask: Asking, request: Request, served: ServedModel) -> Respons
     if charset.strip() not in {"", "charset=utf-8", 'charset="utf-8"'}:
         raise Problem(415, "send UTF-8", {"header.content-type": charset.strip()[:80]})
     body = await request.body()
-    lanes: dict[str, Any] = request.app.state.predictors
-    lane = f"{served.version.name} {'large' if len(body) > LARGE_BYTES else 'small'}"
-    if lane not in lanes:
-        lanes[lane] = Batcher(_call, rows_a_call=1, most_waiting=MOST_WAITING, name=lane)
-    made: Scored = await lanes[lane].ask([(served, body, kind.strip(), ask.service.settings)])
+    known: dict[str, Any] = request.app.state.predictors
+    name = f"{served.version.name} by MLflow's protocol"
+    if name not in known:
+        known[name] = Lanes(_call, rows_a_call=1, most_waiting=MOST_WAITING, name=name)
+    row = (served, body, kind.strip(), ask.service.settings)
+    made: Scored = await known[name].ask([row], small=len(body) <= LARGE_BYTES)
     version = served.version
     ask.service.metrics.predicted(version.name, version.version, len(made.rows), made.seconds)
-    rows = enumerate(made.rows)
-    ask.service.log.put([ask.logged(served, i, *row, made.seconds) for i, row in rows])
+    ask.service.log.put([ask.logged(served, i, *each, made.seconds) for i, each in enumerate(made.rows)])
     return Response(made.body, media_type="application/json")
 
 

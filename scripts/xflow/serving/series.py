@@ -17,7 +17,7 @@ from xflow.errors import ForecastNotFinite, ModelIncompatible
 from xflow.pipeline import Pipeline
 from xflow.ports import SeriesBlock
 from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
-from xflow.serving.batching import Batcher
+from xflow.serving.batching import Lanes
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.schemas_series import SeriesAsked, SeriesForecasts
 from xflow.serving.series_source import LAST_YEAR, NewestFeatures, Source, sent
@@ -62,10 +62,7 @@ class Predictor:
     def __init__(self, service: Service, pipeline: str) -> None:
         self._service, self._pipeline = service, pipeline
         self.features = NewestFeatures(service.features)
-        self._lanes = {
-            name: Batcher(self._call, rows_a_call=SMALL_SERIES, most_waiting=MOST_WAITING, name=f"{pipeline} {name}")
-            for name in ("small", "large")
-        }
+        self._lanes = Lanes(self._call, rows_a_call=SMALL_SERIES, most_waiting=MOST_WAITING, name=pipeline)
 
     async def forecasts(self, source: Source, horizon: int) -> Forecasts:
         """Return the forecasts of series."""
@@ -75,7 +72,7 @@ class Predictor:
             for block, lead in zip(source.blocks, source.lead.tolist(), strict=True)
         ]
         small = len(wanted) <= SMALL_SERIES and source.panel.total <= SMALL_VALUES
-        return await self._lanes["small" if small else "large"].ask(wanted)
+        return await self._lanes.ask(wanted, small=small)
 
     def _call(self, asked: Sequence[Sequence[Wanted]]) -> list[Forecasts]:
         (served,) = self._service.models.of(self._service.pipeline(self._pipeline)).values()

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from xflow.domain.vacancies.features import text_frame
 from xflow.domain.vacancies.text import clean
 from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
-from xflow.serving.batching import Batcher
+from xflow.serving.batching import Lanes
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.schemas import VacanciesAsked, VacanciesPredicted, Vacancy
 from xflow.serving.served import ServedModel
@@ -47,15 +47,12 @@ class Predictor:
 
     def __init__(self, service: Service, pipeline: str) -> None:
         self._service, self._pipeline = service, pipeline
-        self._lanes = {
-            name: Batcher(self._call, rows_a_call=SMALL_ROWS, most_waiting=MOST_WAITING, name=f"{pipeline} {name}")
-            for name in ("small", "large")
-        }
+        self._lanes = Lanes(self._call, rows_a_call=SMALL_ROWS, most_waiting=MOST_WAITING, name=pipeline)
 
     async def cohorts(self, vacancies: Sequence[Vacancy], size: int) -> Cohorts:
         """Return the cohorts of vacancies; `size` is how many characters their cleaned texts have."""
         small = len(vacancies) <= SMALL_ROWS and size <= SMALL_CHARACTERS
-        return await self._lanes["small" if small else "large"].ask(vacancies)
+        return await self._lanes.ask(vacancies, small=small)
 
     def _call(self, asked: Sequence[Sequence[Vacancy]]) -> list[Cohorts]:
         models = self._service.models.of(self._service.pipeline(self._pipeline))

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Sequence
 
 import pytest
 
-from xflow.serving.batching import Batcher
+from xflow.serving.batching import Batcher, Lanes
 from xflow.serving.problems import Problem
 
 
@@ -116,3 +116,20 @@ def test_a_lane_goes_on_after_a_failure() -> None:
         return await lane.ask([1])
 
     assert finished(run()) == [2]
+
+
+def test_a_small_request_does_not_wait_for_a_large_one() -> None:
+    gate = Gate()
+
+    def call(asked: Sequence[Sequence[int]]) -> list[list[int]]:
+        return gate(asked) if len(asked[0]) > 2 else [[2 * row for row in rows] for rows in asked]
+
+    async def run() -> list[list[int]]:
+        lanes = Lanes[int, list[int]](call, rows_a_call=4, most_waiting=20, name="test")
+        large = asyncio.create_task(lanes.ask([1, 2, 3], small=False))
+        small = await lanes.ask([4], small=True)
+        assert not large.done()
+        gate.open.set()
+        return [small, await large]
+
+    assert finished(run()) == [[8], [2, 4, 6]]

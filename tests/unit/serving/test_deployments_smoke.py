@@ -14,7 +14,7 @@ import pytest
 from small_cohorts import CATEGORIES, TEXTS, small_cohorts, small_rows
 from small_models import small_model, small_panel, small_pipeline
 from xflow.adapters.golden import ODD_TEXTS, GoldenRows, golden_rows
-from xflow.adapters.mlflow_model import wrap
+from xflow.adapters.mlflow_model import ForecastModel, wrap
 from xflow.errors import DiskFull, ModelRefused, ServiceUnavailable
 from xflow.pipeline_base import ServingPolicy
 from xflow.refs import ModelVersionRef
@@ -51,6 +51,21 @@ def times(column: str, row: int, factor: float) -> Callable[[pd.DataFrame], pd.D
         return made
 
     return change
+
+
+def test_an_odd_series_that_a_model_cannot_forecast_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    class LongSeriesOnly(ForecastModel):
+        def predict(
+            self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        ) -> pd.DataFrame:
+            if model_input.groupby("series_id").size().min() < 5:
+                raise ValueError("five values at least")
+            return super().predict(context, model_input, params)
+
+    made = golden_rows(LongSeriesOnly(small_model(1.0)), small_panel().to_frame())
+    assert "golden constant" in set(made.inputs["series_id"])
+    assert "golden short" not in set(made.inputs["series_id"])
+    assert "'golden short': five values at least" in caplog.text
 
 
 def test_golden_rows_hold_a_short_and_a_constant_series_and_come_back_as_they_were(
