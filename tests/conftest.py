@@ -97,6 +97,13 @@ def stack(stores: Settings, stack_home: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
+def natively(request: pytest.FixtureRequest) -> None:
+    """Skip, with ``--way docker``, a long test to which containers add nothing."""
+    if request.config.getoption("--way") == "docker":
+        pytest.skip("the same DAGs and servers as natively, where this is tested")
+
+
+@pytest.fixture(scope="session")
 def whole_stack_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Start everything from nothing; return the folder of the stack, which is gone at the end.
 

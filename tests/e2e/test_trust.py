@@ -20,9 +20,7 @@ PAST = datetime(2020, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def stack(request, stack_of):
-    if request.config.getoption("--way") == "docker":
-        pytest.skip("the same DAGs and servers as natively, where this is tested")
+def stack(natively, stack_of):
     return stack_of(PIPELINE)
 
 

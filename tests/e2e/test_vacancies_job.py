@@ -118,7 +118,7 @@ def test_a_promotion_brings_the_champions_into_service_and_they_answer_as_the_ba
             assert row[target]["probabilities"] == pytest.approx(probabilities, abs=1e-9)
 
 
-def test_the_same_runs_again_change_nothing(stack, trained, predicted):
+def test_the_same_runs_again_change_nothing(natively, stack, trained, predicted):
     tables = ["run", "vacancies_input", "vacancies_prediction", "rejected_row"]
 
     def picture():
