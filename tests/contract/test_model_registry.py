@@ -1,10 +1,16 @@
 """The model registry on a real MLflow server."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from small_cohorts import small_cohorts, small_rows
+from xflow.adapters.mlflow_model import wrap
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.domain.candidate import Setting, build_candidate
 from xflow.domain.forecaster import Forecaster
@@ -128,6 +134,45 @@ def test_the_logged_model_predicts_long_frames(registry, key):
     assert list(made["series_id"]) == ["a"] * 3 + ["b"] * 3
     assert list(made["step"]) == [1, 2, 3] * 2
     assert (made["lower_95"] <= made["lower_80"]).all()
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+
+sys.path = [entry for entry in sys.path if not (Path(entry) / "xflow").exists()]
+import mlflow
+import pandas as pd
+
+model = mlflow.pyfunc.load_model(sys.argv[1])
+model.predict(pd.read_parquet(sys.argv[2])).to_parquet(sys.argv[3])
+import xflow
+
+print(xflow.__file__)
+"""
+
+
+@pytest.mark.parametrize("kind", ["series", "vacancies"])
+def test_a_logged_model_predicts_where_xflow_is_not_installed(registry, key, tmp_path, kind):
+    import mlflow
+
+    model = forecaster() if kind == "series" else small_cohorts("salary")
+    rows = panel().to_frame() if kind == "series" else small_rows()
+    uri = registry.log_model(registry.open_run(key, {}, {}), model, rows.tail(24), {}, {}, {}, {})
+    folder = mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model"))
+    rows.to_parquet(tmp_path / "rows.parquet")
+    files = [folder, tmp_path / "rows.parquet", tmp_path / "made.parquet"]
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, *map(str, files)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split()[-1]).is_relative_to(folder)
+    pd.testing.assert_frame_equal(pd.read_parquet(files[2]), wrap(model).predict(None, rows))
 
 
 def test_a_model_with_exogenous_columns_takes_them_from_long_frames(registry, key):

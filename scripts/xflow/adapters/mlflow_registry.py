@@ -1,16 +1,17 @@
 """Experiments, models and aliases in MLflow."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mlflow
 from mlflow.exceptions import RestException
 
 from xflow.adapters.mlflow_model import CohortsModel, ForecastModel
 from xflow.adapters.mlflow_notes import MODEL, NOTE
 from xflow.adapters.mlflow_runs import MlflowRuns
 from xflow.adapters.mlflow_server import mapped
+from xflow.adapters.model_code import loaded_without
 from xflow.environments import STAGED
 from xflow.errors import ModelMissing
 from xflow.refs import ModelVersionRef
@@ -69,15 +70,15 @@ class MlflowRegistry(MlflowRuns):
 
     def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
-        with mapped(self._uri):
-            loaded = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
-            wrapped: ForecastModel | CohortsModel = loaded.unwrap_python_model()
+        with mapped(self._uri), tempfile.TemporaryDirectory(prefix="xflow-") as folder:
+            self.download(version, Path(folder))
+            wrapped: ForecastModel | CohortsModel = loaded_without(Path(folder)).unwrap_python_model()
             return wrapped.model
 
     def download(self, version: ModelVersionRef, target: Path) -> None:
         """Download a version's model, as MLflow keeps it, into a folder.
 
-        The code that was logged with it stays: it is hundreds of files, and whoever loads the model here has its own.
+        The code that was logged with it stays: it is many files, and whoever loads the model here has its own.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 

@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import RestException
 
-import xflow
 from xflow.adapters.golden import FOLDER, golden_rows
 from xflow.adapters.mlflow_model import wrap
 from xflow.adapters.mlflow_notes import CANDIDATE, EXPERIMENT, NOTE, RUNS, source, title
 from xflow.adapters.mlflow_server import mapped, sign_in
+from xflow.adapters.model_code import write_code
 from xflow.environments import PRODUCTION, Environment
 from xflow.errors import ModelMissing
 from xflow.refs import RunKey
@@ -208,7 +208,7 @@ class MlflowRuns:
                 artifacts={FOLDER: str(Path(target) / FOLDER)},
                 signature=wrapped.signature(),
                 input_example=example,
-                code_paths=[str(Path(xflow.__file__).parent)],
+                code_paths=[str(write_code(Path(target)))],
                 pip_requirements=_pinned(),
             )
         return str(info.model_uri)
