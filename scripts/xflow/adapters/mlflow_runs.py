@@ -1,13 +1,14 @@
 """Experiments, runs and their artifacts in MLflow."""
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, Metric, Param, Run
 from mlflow.exceptions import RestException
 
 from xflow.adapters.golden import FOLDER, golden_rows
@@ -81,8 +82,8 @@ class MlflowRuns:
             elif MODEL_URI not in run.data.tags:  # a logged model keeps the origin that it has
                 for name in (name for name, value in tags.items() if run.data.tags.get(name) != value):
                     self._client.set_tag(run.info.run_id, name, tags[name])
-            for name in wanted.keys() - run.data.params.keys():
-                self._client.log_param(run.info.run_id, name, wanted[name])
+            if absent := {name: wanted[name] for name in wanted.keys() - run.data.params.keys()}:
+                self._client.log_batch(run.info.run_id, params=_params(absent))
             return str(run.info.run_id)
 
     def log_candidate(
@@ -100,13 +101,10 @@ class MlflowRuns:
                 self._client.delete_run(old.info.run_id)
             tags = {"mlflow.parentRunId": run_id, "candidate": name, NOTE: CANDIDATE}
             child = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
-            for param, value in params.items():
-                self._client.log_param(child, param, value)
-            for metric, figure in metrics.items():
-                self._client.log_metric(child, metric, figure)
+            figures = _metrics(metrics)
             for step, fold in enumerate(fold_metrics):
-                for metric, figure in fold.items():
-                    self._client.log_metric(child, f"fold_{metric}", figure, step=step)
+                figures += _metrics({f"fold_{metric}": figure for metric, figure in fold.items()}, step)
+            self._client.log_batch(child, figures, _params(params))
             self._client.set_terminated(child)
 
     def log_model(
@@ -130,8 +128,7 @@ class MlflowRuns:
             for name, document in documents.items():
                 self._client.log_dict(run_id, document, f"{name}.json")
             self._log_files(run_id, files)
-            for metric, value in metrics.items():
-                self._client.log_metric(run_id, metric, value)
+            self._client.log_batch(run_id, _metrics(metrics))
             uri = self._log_pyfunc(run_id, model, example)
             self._client.set_tag(run_id, MODEL_URI, uri)
             self._client.set_terminated(run_id)
@@ -150,8 +147,7 @@ class MlflowRuns:
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Write figures to a run, and end it."""
         with mapped(self._uri):
-            for name, value in metrics.items():
-                self._client.log_metric(run_id, name, value)
+            self._client.log_batch(run_id, _metrics(metrics))
             self._client.set_terminated(run_id)
 
     def artifact(self, run_id: str, path: str) -> bytes:
@@ -212,6 +208,15 @@ class MlflowRuns:
                 pip_requirements=_pinned(),
             )
         return str(info.model_uri)
+
+
+def _metrics(figures: Mapping[str, float], step: int = 0) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, step) for name, value in figures.items()]
+
+
+def _params(values: Mapping[str, Any]) -> list[Param]:
+    return [Param(name, str(value)) for name, value in values.items()]
 
 
 def _pinned() -> list[str]:
