@@ -115,12 +115,12 @@ verb_install() {
 
 # S3 (SeaweedFS) refuses every write before the disk is full, with an error that does not say why.
 say_disk() {
-  local place=$XFLOW_HOME free
-  if [[ $WAY == docker ]]; then place=$(docker info --format '{{.DockerRootDir}}'); fi
+  local place=$XFLOW_HOME size free
+  if [[ $WAY == docker ]]; then place=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null) || return 0; fi
   # An engine of another machine has a folder that is not here.
-  free=$(df --output=avail -BG "$place" 2>/dev/null | tail -n 1 | tr -dc 0-9) || true
-  if [[ -n $free ]] && ((free < 5)); then
-    say "the disk of $place is nearly full: $free GiB are free, and 5 are wanted. \`docker builder prune\` may free some."
+  read -r size free < <(df --output=size,avail -BM "$place" 2>/dev/null | tail -n 1 | tr -d M) || return 0
+  if ((free < 5 * 1024 || free * 50 < size)); then
+    say "the disk of $place is nearly full: $((free / 1024)) of $((size / 1024)) GiB are free. xflow doctor says more."
   fi
 }
 

@@ -92,8 +92,8 @@ def problems(found: Json) -> Iterator[str]:
     machine = found["machine"]
     if doctor_machine.disk_short(machine["disk_bytes"], machine["disk_free_bytes"]):
         yield (
-            f"disk: {_disk_text(machine)}. S3 (SeaweedFS) refuses every write before the disk is full: free some. "
-            "`docker builder prune` deletes what old builds of images left."
+            f"disk: {_disk_text(machine)}. S3 (SeaweedFS) refuses every write below 1 GiB in containers, and below 1 % "
+            "of its disk natively: free some. With Docker, `docker builder prune` deletes what old builds left."
         )
     if found["gpu"]["reason"]:
         yield f"GPU: {found['gpu']['reason']}"

@@ -29,8 +29,7 @@ PACKAGES = (
 )
 GPU_SECONDS = 180  # a first fit compiles kernels
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-DISK_BYTES = 5 * 2**30  # so much wants to be free
-DISK_SHARE = 0.01  # natively SeaweedFS refuses writes below it
+DISK_BYTES, DISK_SHARE = 5 * 2**30, 0.02  # so much of a disk wants to be free
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 
@@ -39,7 +38,8 @@ Json = dict[str, Any]
 
 def machine() -> Json:
     """Return cores, memory, disk, Python and platform; a container's limits where they are set."""
-    disk = shutil.disk_usage(Path(__file__).parent)
+    # The data lie there natively; in a container the code is on the engine's disk, as the volumes are.
+    disk = shutil.disk_usage(os.environ.get("XFLOW_HOME") or Path(__file__).parent)
     return {
         "container": in_container(),
         "cores": len(os.sched_getaffinity(0)),

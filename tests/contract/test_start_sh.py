@@ -123,16 +123,22 @@ def listeners(pid: int) -> set[str]:
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
     pids, text = stack.pids, (stack.home / ".env").read_text()
-    assert "nearly full" not in stack.up()
+    stack.up()
     assert (stack.pids, (stack.home / ".env").read_text()) == (pids, text)
 
 
-def test_a_disk_that_is_nearly_full_is_told(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("size", "free", "told"), [(100, 4, True), (100, 6, False), (4000, 30, True), (4000, 100, False)]
+)
+def test_a_disk_that_is_nearly_full_is_told(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, free: int, told: bool
+) -> None:
     df = tmp_path / "df"
-    df.write_text("#!/bin/sh\nprintf 'Avail\\n   3G\\n'\n")
+    df.write_text(f"#!/bin/sh\nprintf '1M-blocks Avail\\n {size * 1024}M {free * 1024}M\\n'\n")
     df.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert f"the disk of {stack.home} is nearly full: 3 GiB are free" in stack.up()
+    line = f"the disk of {stack.home} is nearly full: {free} of {size} GiB are free"
+    assert (line in stack.up()) == told
 
 
 def test_data_is_back_after_stop_and_up(stack: Stack) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -148,6 +149,8 @@ def no_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("XFLOW_ENV_FILE", str(tmp_path / "absent"))
     for name in (*ENVIRONMENT.values(), *AIRFLOW.values()):
         monkeypatch.delenv(name, raising=False)
+    roomy = SimpleNamespace(total=100 * 2**30, free=50 * 2**30)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: roomy)
 
 
 def test_without_settings_machine_and_versions_are_told_all_the_same(no_settings):
@@ -158,7 +161,7 @@ def test_without_settings_machine_and_versions_are_told_all_the_same(no_settings
     assert all(name in found["problems"][0] for name in ENVIRONMENT.values())
     assert found["machine"]["cores"] == len(os.sched_getaffinity(0))
     assert found["machine"]["memory_bytes"] > 2**28
-    assert found["machine"]["disk_bytes"] > found["machine"]["disk_free_bytes"] > 0
+    assert found["machine"]["disk_free_bytes"] == 50 * 2**30
     assert all(found["packages"].values())
     assert found["gpu"]["xgboost"]["version"] == found["packages"]["xgboost"]
     assert found["gpu"]["device_auto"] in {"cpu", "cuda"}
@@ -173,14 +176,14 @@ def test_what_is_missing_is_told_in_a_log_without_a_terminal(no_settings):
 
 @pytest.mark.parametrize(
     ("total", "free", "short"),
-    [(100 * 2**30, 4 * 2**30, True), (100 * 2**30, 6 * 2**30, False), (4000 * 2**30, 30 * 2**30, True)],
+    [(100, 4, True), (100, 6, False), (4000, 30, True), (4000, 100, False)],
 )
 def test_a_disk_that_is_nearly_full_is_a_problem(no_settings, total, free, short):
     found = doctor.examine({}) | {"settings": "complete"}
-    found["machine"] |= {"disk_bytes": total, "disk_free_bytes": free}
+    found["machine"] |= {"disk_bytes": total * 2**30, "disk_free_bytes": free * 2**30}
     told = [line for line in doctor.problems(found) if line.startswith("disk: ")]
     assert bool(told) == short
-    assert all(f"{free / 2**30:.1f} GiB free of {total / 2**30:.1f} GiB" in line for line in told)
+    assert all(f"{free}.0 GiB free of {total}.0 GiB" in line for line in told)
 
 
 def test_no_reason_is_cut(no_settings):

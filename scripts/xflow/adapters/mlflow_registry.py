@@ -11,7 +11,7 @@ from xflow.adapters.mlflow_model import CohortsModel, ForecastModel
 from xflow.adapters.mlflow_notes import MODEL, NOTE
 from xflow.adapters.mlflow_runs import MlflowRuns
 from xflow.adapters.mlflow_server import mapped
-from xflow.adapters.model_code import loaded_without
+from xflow.adapters.model_code import load_with_own_code
 from xflow.environments import STAGED
 from xflow.errors import ModelMissing
 from xflow.refs import ModelVersionRef
@@ -72,7 +72,7 @@ class MlflowRegistry(MlflowRuns):
         """Return the fitted model of a version."""
         with mapped(self._uri), tempfile.TemporaryDirectory(prefix="xflow-") as folder:
             self.download(version, Path(folder))
-            wrapped: ForecastModel | CohortsModel = loaded_without(Path(folder)).unwrap_python_model()
+            wrapped: ForecastModel | CohortsModel = load_with_own_code(Path(folder)).unwrap_python_model()
             return wrapped.model
 
     def download(self, version: ModelVersionRef, target: Path) -> None:

@@ -39,7 +39,6 @@ REQUIREMENTS = (
     "pydantic",
     "pymorphy3",
     "pymorphy3-dicts-ru",
-    "pyyaml",
 )
 
 

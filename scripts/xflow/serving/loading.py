@@ -20,12 +20,12 @@ def loaded(folder: Path, version: ModelVersionRef) -> "tuple[AnyModel, Any, Gold
         It cannot be loaded here, or was logged without golden rows.
     """
     from xflow.adapters.golden import GoldenRows
-    from xflow.adapters.model_code import loaded_without
+    from xflow.adapters.model_code import load_with_own_code
 
     name = f"{version.name} version {version.version}"
     try:
         golden = GoldenRows.read(folder)
-        pyfunc = loaded_without(folder)  # this service is of one version of xFlow
+        pyfunc = load_with_own_code(folder)
         model = pyfunc.unwrap_python_model().model
     except Exception as error:  # unpickling runs code of any library
         raise ModelRefused(
