@@ -81,13 +81,17 @@ class Stack:
             assert self.service.call("GET", f"/v1/models/{name}")["version"] == str(champion)
         return max(runs, key=lambda run: run["end_date"])["dag_run_id"]
 
+    def switch_off(self, kind: str) -> None:
+        """Pause a DAG that would start by itself, as by the clock, in the middle of other tests."""
+        self.rest.call("PATCH", f"/dags/{self.pipeline}_{kind}", {"is_paused": True})
+
     def run(self, kind: str, run_id: str, **conf: object) -> str:
         dag_id = self.switch_on(kind)
         self.rest.call("POST", f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
         return self.wait(dag_id, run_id)
 
     def again(self, kind: str, run_id: str) -> str:
-        dag_id = f"{self.pipeline}_{kind}"
+        dag_id = self.switch_on(kind)
         path = f"/dags/{dag_id}/dagRuns/{run_id}"
         self.rest.call("POST", f"{path}/clear", {"dry_run": False})
         return self.wait(dag_id, run_id)
