@@ -82,11 +82,14 @@ def test_a_repeated_run_is_of_the_code_that_makes_its_model(registry, key):
 def test_repeating_a_candidate_replaces_it(registry, key):
     run_id = registry.open_run(key, {}, {})
     for score in (2.0, 1.0):
-        registry.log_candidate(run_id, "theta", {"log": True}, {"backtest_mase": score}, [{"mase": score}])
+        registry.log_candidate(run_id, "theta", {"log": True}, {"backtest_mase": score}, [{"mase": score}, {"mase": 9}])
     children = registry._client.search_runs(
         [registry._client.get_run(run_id).info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'"
     )
     assert [child.data.metrics["backtest_mase"] for child in children] == [1.0]
+    assert children[0].data.params == {"log": "True"}
+    folds = registry._client.get_metric_history(children[0].info.run_id, "fold_mase")
+    assert [(fold.step, fold.value) for fold in folds] == [(0, 1.0), (1, 9.0)]
 
 
 def test_a_model_comes_back_as_it_was_logged(registry, key):

@@ -58,7 +58,8 @@ def test_what_is_no_code_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_on_the_path(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    mlflow.pyfunc.save_model(str(model), python_model=Constant(), code_paths=[str(write_code(tmp_path))])
+    code = [str(write_code(tmp_path))]
+    mlflow.pyfunc.save_model(str(model), python_model=Constant(), code_paths=code, pip_requirements=["mlflow"])
     assert load_with_own_code(model).predict([1]) == 7
     (model / "python_model.pkl").write_bytes(b"no pickle")
     before = list(sys.path)

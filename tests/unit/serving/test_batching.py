@@ -127,6 +127,8 @@ def test_a_small_request_does_not_wait_for_a_large_one() -> None:
     async def run() -> list[list[int]]:
         lanes = Lanes[int, list[int]](call, rows_a_call=4, most_waiting=20, name="test")
         large = asyncio.create_task(lanes.ask([1, 2, 3], small=False))
+        while not gate.calls:  # until the large one's call is under way
+            await asyncio.sleep(0.001)
         small = await lanes.ask([4], small=True)
         assert not large.done()
         gate.open.set()
