@@ -205,6 +205,7 @@ def log_checked(checked: Json) -> Json:
     """Log what the contract let through; return it."""
     log.info(
         "%(rows_in)d rows in = %(rows_accepted)d accepted + %(rows_rejected)d rejected %(rejected_by_rule)s, "
+        "accepted without a label %(accepted_without)s, "
         "%(entities)d series or vacancies, as of %(as_of)s",
         checked,
     )

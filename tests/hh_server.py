@@ -27,6 +27,10 @@ DICTIONARY = {
         {"code": "OLD", "abbr": "OLD", "name": "Без курса", "default": False, "rate": None, "in_use": False},
     ],
     "experience": [{"id": "noExperience", "name": "Нет опыта"}],
+    "salary_range_mode": [{"id": mode} for mode in ("MONTH", "HOUR", "SHIFT", "SERVICE", "FLY_IN_FLY_OUT")],
+    "salary_range_frequency": [
+        {"id": each} for each in ("DAILY", "WEEKLY", "TWICE_PER_MONTH", "MONTHLY", "PER_PROJECT")
+    ],
 }
 
 
@@ -47,6 +51,27 @@ DOWN = Fault(503, "<html><body>Service Unavailable</body></html>", {"Content-Typ
 HANG_UP = Fault(0, "")
 NOT_JSON = Fault(200, "<html>maintenance</html>")
 CAPTCHA = refusal(403, "captcha_required", "captcha_required")
+
+
+SALARY_MODES = {
+    "MONTH": "За месяц",
+    "HOUR": "За час",
+    "SHIFT": "За смену",
+    "SERVICE": "За услугу",
+    "FLY_IN_FLY_OUT": "За вахту",
+}
+
+
+def salary_range(amount: float | None, mode: str | None = "MONTH", frequency: str | None = "MONTHLY") -> dict:
+    """A salary as the API has stated it since 2026, beside the deprecated one."""
+    return {
+        "from": amount,
+        "to": None,
+        "currency": "RUR",
+        "gross": False,
+        "mode": {"id": mode, "name": SALARY_MODES.get(mode, mode)} if mode else None,
+        "frequency": {"id": frequency, "name": frequency} if frequency else None,
+    }
 
 
 def vacancy(number: int, published: datetime, area: str = "1", roles: Iterable[str] = ("160",), **fields: Any) -> dict:

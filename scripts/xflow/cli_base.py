@@ -100,5 +100,8 @@ def print_rows(checked: Json) -> None:
     typer.echo(
         f"{checked['rows_in']} rows in, {checked['rows_accepted']} accepted, {rejected}; as of {checked['as_of']}"
     )
+    if checked["accepted_without"]:
+        noted = ", ".join(f"{rule} {count}" for rule, count in checked["accepted_without"].items())
+        typer.echo(f"accepted, but no label is made of it: {noted}")
     objects = [each["uri"] for each in checked["objects"]]
     typer.echo(f"read {objects[0]}" + (f" and {len(objects) - 1} more" if objects[1:] else ""))

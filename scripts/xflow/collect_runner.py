@@ -154,4 +154,6 @@ class CollectRunner(Runner):
         if delivered is None:
             return f"{fetched}, nothing delivered: there is no snapshot"
         new = delivered.predict.rows if delivered.predict else 0
-        return f"{fetched}; {delivered.train.rows} vacancies delivered to train, {new} to predict"
+        modes = ", ".join(f"{mode} {count}" for mode, count in delivered.salary_modes.items())
+        kept = f"; salaries not by the month, no labels: {modes}" if modes else ""
+        return f"{fetched}; {delivered.train.rows} vacancies delivered to train, {new} to predict{kept}"

@@ -76,6 +76,8 @@ class CheckedInput(Ref):
         ``rows_in == rows_accepted + rows_rejected``.
     rejected_by_rule
         Rejected rows by rule name.
+    accepted_without
+        Accepted rows by the name of a rule that they break all the same: that part of them gives no label.
     entities
         Number of series, or of vacancies, with at least one accepted row.
     as_of
@@ -90,6 +92,7 @@ class CheckedInput(Ref):
     rows_accepted: int
     rows_rejected: int
     rejected_by_rule: dict[str, int] = {}
+    accepted_without: dict[str, int] = {}
     entities: int
     as_of: str
     asked_as_of: str = ""
@@ -317,12 +320,15 @@ class Delivery(Ref):
         Every vacancy.
     predict
         Those open that are new or have changed since the delivery before; None when there are none.
+    salary_modes
+        Vacancies of `train` by what is paid for, where a salary is stated that is not by the month.
     """
 
     as_of: str
     since: str
     train: ObjectRef
     predict: ObjectRef | None
+    salary_modes: dict[str, int] = {}
 
 
 class MarketDelivery(Ref):

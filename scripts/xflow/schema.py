@@ -122,6 +122,9 @@ def prediction_schema(levels: tuple[float, ...]) -> pa.Schema:
     return pa.schema(fields)
 
 
+LATER_COLUMNS = ("salary_mode", "salary_frequency")
+"""Columns of a vacancy that earlier versions did not have; their tables get them, null in the rows there are."""
+
 VACANCY_SCHEMA = pa.schema(
     [
         pa.field(VACANCY_ID, pa.string(), nullable=False),
@@ -138,13 +141,15 @@ VACANCY_SCHEMA = pa.schema(
         *[pa.field(name, pa.timestamp("us")) for name in ("published_at", "initial_created_at")],
         *[pa.field(name, pa.timestamp("us")) for name in ("first_seen", "last_seen", "closed_at")],
         pa.field("publications", pa.int64()),
+        *[pa.field(name, pa.string()) for name in LATER_COLUMNS],
     ]
 )
 """Columns of a flat vacancy, as it is delivered to train and predict; times in UTC without a zone.
 
 `responsibility`, `requirement` and `description` are the API's texts, tags and all. `key_skills` has one
 skill a line. `professional_role_id` is the first role. `salary_rate` is the units of `salary_currency`
-for one rouble by the API's dictionary. `published_at` is the latest publication. `first_seen`,
+for one rouble by the API's dictionary. `salary_mode` is what the figure is paid for (MONTH, HOUR, SHIFT, ...; null: a
+month), `salary_frequency` how often it is paid. `published_at` is the latest publication. `first_seen`,
 `last_seen`, `closed_at` and `publications` come from the history and are null without one; `closed_at`
 is null while a vacancy is open. `snapshot_at` is when all of this was known.
 """
@@ -188,11 +193,14 @@ class PipelineTables:
     lineage
         Columns of the input that the view ``mart.<pipeline>_lineage`` shows beside a prediction, as
         ``input_<column>``.
+    later
+        Columns of the input that tables of an earlier version lack; they are added.
     """
 
     input: pa.Schema
     prediction: pa.Schema
     lineage: tuple[str, ...]
+    later: tuple[str, ...] = ()
 
 
 def series_tables(exogenous: tuple[str, ...], levels: tuple[float, ...]) -> PipelineTables:
@@ -203,7 +211,7 @@ def series_tables(exogenous: tuple[str, ...], levels: tuple[float, ...]) -> Pipe
 def vacancy_tables() -> PipelineTables:
     """Return the tables of a vacancies pipeline."""
     shown = (RESPONSIBILITY, "name", "employer_id", "area_id", "professional_role_id", "published_at")
-    return PipelineTables(vacancy_input_schema(), COHORT_PREDICTION_SCHEMA, shown)
+    return PipelineTables(vacancy_input_schema(), COHORT_PREDICTION_SCHEMA, shown, LATER_COLUMNS)
 
 
 def vacancy_input_schema() -> pa.Schema:

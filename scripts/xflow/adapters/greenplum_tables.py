@@ -33,7 +33,9 @@ Columns = dict[str, str]
 
 
 def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables) -> None:
-    """Create schema, tables and the lineage view of a pipeline when they are absent, and columns that the ledger lacks.
+    """Create schema, tables and the lineage view of a pipeline when they are absent, and columns that they lack.
+
+    Columns are added to the ledger, and to an input of an earlier version; no other table changes its shape.
 
     Raises
     ------
@@ -43,14 +45,14 @@ def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineT
     wanted = _wanted(pipeline, tables)
     names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
-    if len(found) < len(names) or _lacking(found):
+    if len(found) < len(names) or _lacking(found, pipeline, tables):
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
         found = _existing(cursor, names)  # another session may have done it meanwhile
         if len(found) < len(names):
             absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
             _create(cursor, pipeline, tables, absent)
-        for column in _lacking(found):
-            cursor.execute(f'ALTER TABLE mart.run ADD COLUMN "{column.name}" {COLUMN_TYPES[column.type]}')
+        for table, column in _lacking(found, pipeline, tables):
+            cursor.execute(f'ALTER TABLE mart.{table} ADD COLUMN "{column.name}" {COLUMN_TYPES[column.type]}')
         found = _existing(cursor, names)
     for table, columns in wanted.items():
         if found[table] != columns:
@@ -77,10 +79,13 @@ def _wanted(pipeline: str, tables: PipelineTables) -> dict[str, Columns]:
     return {"run": _columns(RUN_SCHEMA)} | columns
 
 
-def _lacking(found: Mapping[str, Columns]) -> list[pa.Field]:
-    """Return the columns that a ledger of an earlier version lacks and that its rows may leave empty."""
-    ledger = found.get("run")
-    return [] if ledger is None else [f for f in RUN_SCHEMA if f.nullable and f.name not in ledger]
+def _lacking(found: Mapping[str, Columns], pipeline: str, tables: PipelineTables) -> list[tuple[str, pa.Field]]:
+    """Return the columns that tables of an earlier version lack and that their rows may leave empty."""
+    later = {
+        "run": [field for field in RUN_SCHEMA if field.nullable],
+        f"{pipeline}_input": [field for field in tables.input if field.name in tables.later],
+    }
+    return [(name, f) for name, fields in later.items() if name in found for f in fields if f.name not in found[name]]
 
 
 def _columns(schema: pa.Schema) -> Columns:

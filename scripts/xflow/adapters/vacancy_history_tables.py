@@ -41,9 +41,19 @@ def prepare(cursor: psycopg2.extensions.cursor, words: Mapping[str, str]) -> Non
     if not _exists(cursor, f"mart.{words['pipeline']}_snapshot"):
         create_schema(cursor)
         cursor.execute(render("tables", {**words, **_columns(), **_storage(cursor)}))
+    _add_columns(cursor, f"mart.{words['pipeline']}_version")
     cursor.execute(f"DROP VIEW IF EXISTS {name}")
     cursor.execute(f"CREATE VIEW {name} AS {statement}")
     cursor.execute(f"COMMENT ON VIEW {name} IS %s", (comment,))
+
+
+def _add_columns(cursor: psycopg2.extensions.cursor, table: str) -> None:
+    """Add the columns of a listing that a table of an earlier version lacks."""
+    cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s)::oid", (table,))
+    there = {name for (name,) in cursor.fetchall()}
+    for field in LISTED_SCHEMA:
+        if field.name not in there:
+            cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{field.name}" {COLUMN_TYPES[field.type]}')
 
 
 def create_staged(cursor: psycopg2.extensions.cursor) -> None:

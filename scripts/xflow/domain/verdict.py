@@ -37,6 +37,9 @@ class Verdict:
     oldest, newest
         The first and last time, in UTC without a zone, among the rows that were right by themselves;
         None when there is none.
+    noted
+        The code of the first rule that an accepted row breaks all the same, uint8, in the order of the accepted rows;
+        0: none. None: nothing is noted.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -44,6 +47,7 @@ class Verdict:
     entities: int
     oldest: datetime | None
     newest: datetime | None
+    noted: npt.NDArray[np.uint8] | None = None
 
     @property
     def accepted(self) -> int:
@@ -53,5 +57,13 @@ class Verdict:
     @property
     def rejected(self) -> dict[str, int]:
         """Number of rejected rows by rule, for the rules that were broken."""
-        counts = np.bincount(self.codes, minlength=max(self.rules) + 1)
+        return self._by_rule(self.codes)
+
+    @property
+    def accepted_without(self) -> dict[str, int]:
+        """Number of accepted rows by the rule that they break all the same: that part of them gives no label."""
+        return {} if self.noted is None else self._by_rule(self.noted)
+
+    def _by_rule(self, codes: npt.NDArray[np.uint8]) -> dict[str, int]:
+        counts = np.bincount(codes, minlength=max(self.rules) + 1)
         return {rule.label: int(counts[rule]) for rule in self.rules if rule and counts[rule]}

@@ -119,7 +119,7 @@ SELECT h.vacancy_id,
        coalesce(v.schedule_id, b.detail_schedule_id) AS schedule_id,
        v.salary_from, v.salary_to, v.salary_currency, v.salary_gross,
        (r.rates ->> v.salary_currency)::double precision AS salary_rate,
-       v.published_at,
+       v.salary_mode, v.salary_frequency, v.published_at,
        -- A vacancy is at least as old as its first publication that was seen; its detail may know of earlier ones.
        least(h.initial_created_at, h.published_first) AS initial_created_at,
        h.first_seen, h.last_seen, h.closed_at, h.publications,

@@ -8,7 +8,7 @@ WITH day AS (
 )
 SELECT d.day, d.snapshot_id, coalesce(v.professional_role_id, '') AS professional_role_id,
        coalesce(v.area_id, '') AS area_id, v.salary_from, v.salary_to, v.salary_gross,
-       (d.rates ->> v.salary_currency)::double precision AS salary_rate
+       (d.rates ->> v.salary_currency)::double precision AS salary_rate, v.salary_mode
 FROM day d
 LEFT JOIN (SELECT DISTINCT day, snapshot_id FROM mart.${pipeline}_market WHERE scope = %(scope)s) m
        ON m.day = d.day AND m.snapshot_id = d.snapshot_id

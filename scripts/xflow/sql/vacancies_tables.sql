@@ -54,7 +54,7 @@ COMMENT ON TABLE mart.${pipeline}_market IS
     'Vacancies listed by the last complete snapshot of a day (UTC), by role and area, and the median net salary of those that state one.';
 COMMENT ON COLUMN mart.${pipeline}_market.scope IS 'What the snapshot was asked for: a hash of its queries and window.';
 COMMENT ON COLUMN mart.${pipeline}_market.open IS 'Vacancies listed.';
-COMMENT ON COLUMN mart.${pipeline}_market.stated IS 'Those of them that state a salary.';
+COMMENT ON COLUMN mart.${pipeline}_market.stated IS 'Those of them that state a salary by the month, in a currency with a rate.';
 COMMENT ON COLUMN mart.${pipeline}_market.salary_net IS 'Median of those, in roubles a month after tax; empty where few state one.';
 
 CREATE VIEW mart.${pipeline}_publication AS

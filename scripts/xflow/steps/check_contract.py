@@ -75,6 +75,7 @@ def check_contract(
             rows_accepted=verdict.accepted,
             rows_rejected=len(verdict.codes) - verdict.accepted,
             rejected_by_rule=verdict.rejected,
+            accepted_without=verdict.accepted_without,
             entities=verdict.entities,
             as_of=used_until.isoformat() if used_until else "",
             asked_as_of=as_of or "",
@@ -85,6 +86,8 @@ def check_contract(
             raise ConfigInvalid(f"as_of {checked.as_of} lies before the first value of {store.uri(location)}")
     if checked.rows_rejected:
         log.warning("%s: %d of %d rows rejected: %s", key, checked.rows_rejected, checked.rows_in, verdict.rejected)
+    if checked.accepted_without:
+        log.warning("%s: rows accepted that give no such label: %s", key, checked.accepted_without)
     return checked
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +72,9 @@ def collect(
     listing = _search(section, datetime.fromisoformat(taken_at), writer, source, progress)
     figures = _details(section.details, listing, wanted, writer, source, progress)
     log.info("%s: %d requests, %d of them not modified; %s", key, source.requests, source.not_modified, listing)
+    if listing.by_mode:
+        told = "%s: salaries that do not say MONTH: %s. Those without a mode count as monthly, the others give no label"
+        log.warning(told, key, listing.by_mode)
     facts = SnapshotFacts(
         source=SOURCE,
         scope=scope(section.queries, section.window_days),
@@ -80,7 +84,7 @@ def collect(
         found=listing.found,
         collected=listing.collected,
         rates=rates,
-        figures={"slices": listing.slices, "duplicates": listing.duplicates, **figures},
+        figures={"slices": listing.slices, "duplicates": listing.duplicates, **figures, **listing.by_mode},
         run_key=str(key),
         git_commit=git_commit,
     )
@@ -96,6 +100,7 @@ class _Listing:
     """
 
     published: dict[str, datetime | None] = field(default_factory=dict, repr=False)
+    modes: dict[str, str] = field(default_factory=dict, repr=False)
     slices: int = 0
     found: int = 0
     collected: int = 0
@@ -106,9 +111,17 @@ class _Listing:
         """Items that came more than once: on borders of slices, and moved to a later page meanwhile."""
         return max(self.collected - len(self.published), 0)
 
+    @property
+    def by_mode(self) -> dict[str, int]:
+        """Vacancies by what is paid for, where that is not the month: ``salary_mode_HOUR``, ``salary_mode_missing``."""
+        return {
+            f"salary_mode_{mode or 'missing'}": count for mode, count in sorted(Counter(self.modes.values()).items())
+        }
+
     def add(self, part: Listed, *, divided: bool) -> None:
         """Count in one slice; what the first page of a divided one lists is listed again below it."""
         raw.merge_published(self.published, part.published)
+        self.modes |= part.modes
         if not divided:
             self.slices += 1
             self.found += part.found

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xflow.domain.vacancies.contract import other_modes
 from xflow.errors import ConfigInvalid, InputMissing
 from xflow.ports import ObjectStore
 from xflow.refs import Delivery, ObjectRef, SnapshotRef
@@ -48,17 +50,25 @@ def deliver(
     name = f"{as_of.strftime(STAMP)}-{snapshot.snapshot_id}.parquet"
     train, predict = (f"{_prefix(pipeline, kind)}{name}" for kind in ("train", "predict"))
     since = _delivery_before(store, _prefix(pipeline, "train"), name)
+    modes = Counter[str]()
     with tempfile.TemporaryDirectory(prefix="xflow-") as folder:
         whole, changed = Path(folder) / "train.parquet", Path(folder) / "predict.parquet"
         with _Writer(whole) as all_rows, _Writer(changed) as changed_rows:
             for batch in history.rows(as_of, since):
                 rows = batch.select(VACANCY_SCHEMA.names)
                 all_rows.write(rows)
+                modes.update(other_modes(rows))
                 changed_rows.write(rows.filter(batch.column(CHANGED)))
         # Train last: the delivery that comes after is measured from it.
         predicted = _put(store, predict, changed, changed_rows.rows) if changed_rows.rows else None
         trained = _put(store, train, whole, all_rows.rows)
-    return Delivery(as_of=snapshot.taken_at, since=since.isoformat() if since else "", train=trained, predict=predicted)
+    return Delivery(
+        as_of=snapshot.taken_at,
+        since=since.isoformat() if since else "",
+        train=trained,
+        predict=predicted,
+        salary_modes=dict(sorted(modes.items())),
+    )
 
 
 class _Writer:

@@ -114,18 +114,20 @@ def salary_boundaries(frame: pd.DataFrame, target: SalaryTarget) -> tuple[float,
 
 
 def salary_labels(frame: pd.DataFrame, target: SalaryTarget, boundaries: tuple[float, ...]) -> Labels:
-    """Return the salary cohorts of a frame with `salary_net` (monthly net roubles, NaN when not stated).
+    """Return the salary cohorts of a frame with `salary_net` (monthly net roubles, NaN when there is no such figure).
 
     A salary that equals a boundary lies in the cohort that begins there. Vacancies without a salary are the
-    first cohort, or are left out, as the target says.
+    first cohort, or are left out, as the target says. Left out are always those that state a salary (`salary_stated`;
+    without that column all have a figure) which is none by the month: by the hour, of an unknown currency.
     """
     salary = frame["salary_net"].to_numpy(np.float64)
-    stated = np.isfinite(salary)
-    feasible = _one_hot(np.searchsorted(boundaries, salary, side="right"), len(boundaries) + 1) & stated[:, None]
+    known = np.isfinite(salary)
+    silent = ~known & (frame.get("salary_stated", pd.Series(known)).to_numpy(np.float64) == 0)
+    feasible = _one_hot(np.searchsorted(boundaries, salary, side="right"), len(boundaries) + 1) & known[:, None]
     names = _names([_thousands(boundary) for boundary in boundaries], unit="")
     if target.not_stated == "leave_out":
         return Labels(names, feasible)
-    return Labels((NOT_STATED, *names), np.column_stack([~stated, feasible]))
+    return Labels((NOT_STATED, *names), np.column_stack([silent, feasible]))
 
 
 def demand_measure(frame: pd.DataFrame, target: DemandTarget) -> str:
@@ -211,8 +213,8 @@ def _followed(frame: pd.DataFrame, target: DemandTarget) -> Bools:
 
 def _no_salaries(rows: int) -> str:
     return (
-        f"salary: none of {rows} vacancies states a salary: train on vacancies that do, or set model.salary to null "
-        "in the pipeline's YAML."
+        f"salary: none of {rows} vacancies states a salary by the month: train on vacancies that do, or set "
+        "model.salary to null in the pipeline's YAML."
     )
 
 

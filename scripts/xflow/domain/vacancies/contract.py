@@ -16,17 +16,15 @@ import pyarrow.compute as pc
 
 from xflow.columns import RESPONSIBILITY, SNAPSHOT_AT, VACANCY_ID
 from xflow.domain.vacancies.columns import UNREADABLE
-from xflow.domain.vacancies.rules import COLUMN, VacancyRule
+from xflow.domain.vacancies.rules import COLUMN, LABELS, NOTED, VacancyRule
+from xflow.domain.vacancies.salary import ROUBLE, currency_code, monthly, out_of_range, stated
 from xflow.domain.vacancies.text import clean
 from xflow.domain.verdict import Verdict
 from xflow.schema import VACANCY_SCHEMA
 
 LONGEST_TEXT = 1_000_000
-LARGEST = 1e12
 AHEAD = np.timedelta64(1, "D").astype("m8[us]").astype(np.int64)
 """How far a clock may be ahead of the snapshot's, in microseconds."""
-
-ROUBLES = ("RUR", "RUB")
 
 Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -58,19 +56,25 @@ class VacancyChecker:
         ``""`` stands for rows that name no currency.
     as_of
         Last moment, in UTC without a zone, that a used snapshot may have; None for any.
+    train
+        Whether labels are judged, too. A prediction needs the id, the snapshot and the texts alone: a row whose salary
+        or times cannot be is accepted, and noted.
     """
 
-    def __init__(self, rates: Mapping[str, float], as_of: datetime | None = None) -> None:
-        self._rates = rates
+    def __init__(self, rates: Mapping[str, float], as_of: datetime | None = None, *, train: bool = True) -> None:
+        self._rates, self._train = rates, train
         self._as_of = np.iinfo(np.int64).max if as_of is None else int(np.datetime64(as_of, "us").astype(np.int64))
         self._ids: dict[str, int] = {}
         self._parts: list[tuple[npt.NDArray[np.int32], Ticks, npt.NDArray[np.uint64], Codes]] = []
+        self._noted: list[Codes] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Judge the rows of a canonical batch one by one; see `VacancyColumns.canonical`."""
-        codes = np.zeros(batch.num_rows, dtype=np.uint8)
+        codes, noted = np.zeros((2, batch.num_rows), dtype=np.uint8)
         for fault in faults(batch, self._rates):
-            codes[fault.broken & (codes == VacancyRule.ACCEPTED)] = fault.rule
+            found = noted if self._accepts(fault) else codes
+            found[fault.broken & (found == VacancyRule.ACCEPTED)] = fault.rule
+        self._noted.append(noted)
         self._parts.append((self._numbers(batch.column(VACANCY_ID)), ticks(batch, SNAPSHOT_AT), _content(batch), codes))
 
     def finish(self) -> Verdict:
@@ -88,7 +92,13 @@ class VacancyChecker:
             codes[left[:-1][ids[left[1:]] == ids[left[:-1]]]] = VacancyRule.SUPERSEDED
         entities = len(np.unique(ids[codes == VacancyRule.ACCEPTED]))
         oldest, newest = (_time(snapshots[right].min()), _time(snapshots[right].max())) if len(right) else (None, None)
-        return Verdict(codes, VacancyRule, entities, oldest, newest)
+        noted = np.concatenate(self._noted)[codes == VacancyRule.ACCEPTED]
+        return Verdict(codes, VacancyRule, entities, oldest, newest, noted)
+
+    def _accepts(self, fault: Fault) -> bool:
+        """Return whether a row with the fault is accepted; a snapshot's time is always wanted."""
+        unread = fault.rule is VacancyRule.TIME_UNREADABLE and fault.column != SNAPSHOT_AT
+        return fault.rule in NOTED or (not self._train and (unread or fault.rule in LABELS))
 
     def _numbers(self, column: pa.Array) -> npt.NDArray[np.int32]:
         """Return the number of each row's vacancy, -1 where there is none."""
@@ -115,7 +125,7 @@ def faults(rows: pa.RecordBatch, rates: Mapping[str, float]) -> Iterator[Fault]:
         yield Fault(VacancyRule.TEXT_TOO_LONG, name, _flags(too_long))
     yield Fault(VacancyRule.RESPONSIBILITY_MISSING, RESPONSIBILITY, _nothing_left(rows.column(RESPONSIBILITY)))
     yield from _salary_faults(rows, rates)
-    yield from _time_faults(rows)
+    yield from time_faults(rows)
 
 
 def offending(rows: pa.RecordBatch, rule: VacancyRule) -> tuple[pa.Array, pa.Array]:
@@ -135,12 +145,19 @@ def offending(rows: pa.RecordBatch, rule: VacancyRule) -> tuple[pa.Array, pa.Arr
 def rate_of(rows: pa.RecordBatch, rates: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Return the units of each row's salary currency for one rouble; NaN when neither row nor `rates` know it."""
     currency = rows.column("salary_currency").fill_null("").dictionary_encode()
-    codes = currency.dictionary.to_pylist()
-    known = np.array([1.0 if code in ROUBLES else rates.get(code, np.nan) for code in codes])
+    codes = [currency_code(code) for code in currency.dictionary.to_pylist()]
+    by_code = {currency_code(code): rate for code, rate in rates.items()} | {ROUBLE: 1.0}
+    known = np.array([by_code.get(code, np.nan) for code in codes], dtype=np.float64)
     listed = known[currency.indices.to_numpy()]
-    roubles = np.array([code in ROUBLES for code in codes], dtype=bool)[currency.indices.to_numpy()]
+    roubles = np.array([code == ROUBLE for code in codes], dtype=bool)[currency.indices.to_numpy()]
     given = _floats(rows, "salary_rate")
     return np.asarray(np.where(roubles | np.isnan(given), listed, given))
+
+
+def other_modes(rows: pa.RecordBatch) -> list[str]:
+    """Return what is paid for in the rows that state a salary which is not by the month."""
+    mode = rows.column("salary_mode").to_numpy(zero_copy_only=False)
+    return [str(each) for each in mode[stated(*_ends(rows)) & ~monthly(mode)]]
 
 
 def ticks(rows: pa.RecordBatch, name: str) -> Ticks:
@@ -149,17 +166,20 @@ def ticks(rows: pa.RecordBatch, name: str) -> Ticks:
 
 
 def _salary_faults(rows: pa.RecordBatch, rates: Mapping[str, float]) -> Iterator[Fault]:
-    low, high = _floats(rows, "salary_from"), _floats(rows, "salary_to")
+    low, high = _ends(rows)
     for name, amount in (("salary_from", low), ("salary_to", high)):
-        yield Fault(VacancyRule.SALARY_OUT_OF_RANGE, name, (amount <= 0) | (amount >= LARGEST))
+        yield Fault(VacancyRule.SALARY_OUT_OF_RANGE, name, out_of_range(amount))
     yield Fault(VacancyRule.SALARY_REVERSED, "salary_from", low > high)
     given = _floats(rows, "salary_rate")
-    yield Fault(VacancyRule.RATE_OUT_OF_RANGE, "salary_rate", (given <= 0) | (given >= LARGEST))
-    stated = ~(np.isnan(low) & np.isnan(high))
-    yield Fault(VacancyRule.CURRENCY_UNKNOWN, "salary_currency", stated & np.isnan(rate_of(rows, rates)))
+    yield Fault(VacancyRule.RATE_OUT_OF_RANGE, "salary_rate", out_of_range(given))
+    mentioned, by_month = stated(low, high), monthly(rows.column("salary_mode").to_numpy(zero_copy_only=False))
+    unknown = mentioned & by_month & np.isnan(rate_of(rows, rates))
+    yield Fault(VacancyRule.CURRENCY_UNKNOWN, "salary_currency", unknown)
+    yield Fault(VacancyRule.SALARY_NOT_MONTHLY, "salary_mode", mentioned & ~by_month)
 
 
-def _time_faults(rows: pa.RecordBatch) -> Iterator[Fault]:
+def time_faults(rows: pa.RecordBatch) -> Iterator[Fault]:
+    """Yield which times of canonical rows cannot be."""
     latest = ticks(rows, SNAPSHOT_AT) + AHEAD
     for name in ("published_at", "initial_created_at"):
         yield Fault(VacancyRule.PUBLISHED_AHEAD, name, ticks(rows, name) > latest)
@@ -223,6 +243,10 @@ def _flags(flags: pa.Array) -> Flags:
 def _floats(rows: pa.RecordBatch, name: str) -> npt.NDArray[np.float64]:
     """Return a column with NaN for null."""
     return np.asarray(rows.column(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _ends(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return _floats(rows, "salary_from"), _floats(rows, "salary_to")
 
 
 def _time(moment: np.int64) -> datetime:

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from xflow.columns import ROW_ID, SNAPSHOT_AT, VACANCY_ID
-from xflow.domain.vacancies.contract import rate_of, ticks
-from xflow.domain.vacancies.salary import net_monthly
+from xflow.domain.vacancies.contract import rate_of, ticks, time_faults
+from xflow.domain.vacancies.salary import net_monthly, stated
 from xflow.domain.vacancies.text import clean, lemmas
 
 EMPLOYER = "employer_id"
@@ -20,12 +20,12 @@ LEMMAS = "_lemmas"
 NUMBERS = ("salary_net", "salary_stated", "days", "closed", "published", "has_history", "entered", "followed")
 """The numbers of a vacancy, float64.
 
-`salary_net` is the monthly net salary in roubles, NaN when none is stated (`salary_stated` 0). `days` is
-the lifetime of a closed vacancy (`closed` 1) and else the age so far, at least 0; NaN when nothing says
-when it was published. `published` is the latest publication in days since 1970, or the snapshot where
-there is none. `has_history` says that snapshots tell when the vacancy was first seen; `entered` is how many
-days old it was then (NaN without a history), and `followed` the days from its beginning to as_of, whether it
-was still there or not.
+`salary_net` is the monthly net salary in roubles, NaN when none is stated (`salary_stated` 0), or one that gives no
+such figure: by the hour, in an unknown currency, from above to. `days` is the lifetime of a closed vacancy (`closed` 1)
+and else the age so far, at least 0; NaN when nothing says when it was published, or its times cannot be.
+`published` is the latest publication in days since 1970, or the snapshot where there is none. `has_history` says that
+snapshots tell when the vacancy was first seen; `entered` is how many days old it was then (NaN without a history), and
+`followed` the days from its beginning to as_of, whether it was still there or not.
 """
 
 _DAY = 86_400e6
@@ -108,26 +108,28 @@ def features_frame(
 
 
 def _numbers(rows: pa.RecordBatch, rates: Mapping[str, float], limit: int) -> dict[str, npt.NDArray[np.float64]]:
-    low, high, gross = (
-        rows.column(name).to_numpy(zero_copy_only=False) for name in ("salary_from", "salary_to", "salary_gross")
+    low, high, gross, mode = (
+        rows.column(name).to_numpy(zero_copy_only=False)
+        for name in ("salary_from", "salary_to", "salary_gross", "salary_mode")
     )
-    salary = net_monthly(low, high, gross, rate_of(rows, rates))
     snapshot, published = ticks(rows, SNAPSHOT_AT), ticks(rows, "published_at")
     first_seen, closed_at = ticks(rows, "first_seen"), ticks(rows, "closed_at")
     closed = (closed_at != _NEVER) & (closed_at <= limit)
     history = first_seen != _NEVER
     start = _start(ticks(rows, "initial_created_at"), first_seen, published)
+    impossible = np.logical_or.reduce([fault.broken for fault in time_faults(rows)])
+    undated = impossible | (start == _NEVER)
     now = snapshot if limit == np.iinfo(np.int64).max else np.full_like(snapshot, limit)
     age = np.maximum(np.where(closed, closed_at, snapshot) - start, 0) / _DAY  # a clock may be ahead
     made = {
-        "salary_net": salary,
-        "salary_stated": ~np.isnan(salary),
-        "days": np.where(start == _NEVER, np.nan, age),
+        "salary_net": net_monthly(low, high, gross, rate_of(rows, rates), mode),
+        "salary_stated": stated(low, high),
+        "days": np.where(undated, np.nan, age),
         "closed": closed,
-        "published": np.where(published == _NEVER, snapshot, published) / _DAY,
+        "published": np.where(impossible | (published == _NEVER), snapshot, published) / _DAY,
         "has_history": history,
         "entered": np.where(history, np.maximum(first_seen - start, 0) / _DAY, np.nan),
-        "followed": np.where(start == _NEVER, np.nan, np.maximum(now - start, 0) / _DAY),
+        "followed": np.where(undated, np.nan, np.maximum(now - start, 0) / _DAY),
     }
     return {name: np.asarray(made[name], dtype=np.float64) for name in NUMBERS}
 

@@ -2,22 +2,24 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from xflow.columns import RESPONSIBILITY, VACANCY_ID
+from xflow.domain.vacancies.api_values import code, part, text
 from xflow.domain.vacancies.raw import parsed, published_at, search_items, utc, vacancy_id
+from xflow.domain.vacancies.salary_item import salary_facts
 from xflow.errors import InputUnreadable
-from xflow.schema import VACANCY_SCHEMA
+from xflow.schema import LATER_COLUMNS, VACANCY_SCHEMA
 
 LISTED_COLUMNS = (
     RESPONSIBILITY,
     *("name", "requirement", "employer_id", "employer_name", "area_id", "area_name"),
     *("professional_role_id", "professional_role", "experience_id", "employment_id", "schedule_id"),
     *("salary_from", "salary_to", "salary_currency", "salary_gross", "published_at"),
+    *LATER_COLUMNS,
 )
 """What a search says of a vacancy; the salary's rate is the snapshot's."""
 
@@ -77,27 +79,24 @@ def sightings(responses: pa.RecordBatch) -> pa.RecordBatch:
 
 def listed_row(item: Mapping[str, Any]) -> Row:
     """Return the row of one item of a search."""
-    employer, area, salary, snippet = (_part(item, name) for name in ("employer", "area", "salary", "snippet"))
+    employer, area, snippet = (part(item, name) for name in ("employer", "area", "snippet"))
     roles = item.get("professional_roles")
     role = roles[0] if isinstance(roles, list) and roles and isinstance(roles[0], dict) else {}
     facts = {
-        RESPONSIBILITY: _text(snippet.get("responsibility")),
-        "name": _text(item.get("name")),
-        "requirement": _text(snippet.get("requirement")),
-        "employer_id": _text(employer.get("id")),
-        "employer_name": _text(employer.get("name")),
-        "area_id": _text(area.get("id")),
-        "area_name": _text(area.get("name")),
-        "professional_role_id": _text(role.get("id")),
-        "professional_role": _text(role.get("name")),
+        RESPONSIBILITY: text(snippet.get("responsibility")),
+        "name": text(item.get("name")),
+        "requirement": text(snippet.get("requirement")),
+        "employer_id": text(employer.get("id")),
+        "employer_name": text(employer.get("name")),
+        "area_id": text(area.get("id")),
+        "area_name": text(area.get("name")),
+        "professional_role_id": text(role.get("id")),
+        "professional_role": text(role.get("name")),
         **_codes(item),
-        "salary_from": _number(salary.get("from")),
-        "salary_to": _number(salary.get("to")),
-        "salary_currency": _text(salary.get("currency")),
-        "salary_gross": salary["gross"] if isinstance(salary.get("gross"), bool) else None,
+        **salary_facts(item),
         "published_at": published_at(dict(item)),
     }
-    return {VACANCY_ID: _text(vacancy_id(dict(item))), "version": _version(facts), **facts}
+    return {VACANCY_ID: text(vacancy_id(dict(item))), "version": _version(facts), **facts}
 
 
 def detail_row(name: str, detail: Mapping[str, Any], etag: str | None) -> Row:
@@ -109,18 +108,16 @@ def detail_row(name: str, detail: Mapping[str, Any], etag: str | None) -> Row:
         The vacancy's id.
     """
     skills = detail.get("key_skills")
-    names = (
-        [_text(skill.get("name")) for skill in skills if isinstance(skill, dict)] if isinstance(skills, list) else []
-    )
+    names = [text(skill.get("name")) for skill in skills if isinstance(skill, dict)] if isinstance(skills, list) else []
     return {
         VACANCY_ID: name,
         "gone": not detail or detail.get("archived") is True,
         "detail_etag": etag,
         "detail_published_at": published_at(dict(detail)),
         "initial_created_at": utc(detail.get("initial_created_at")),
-        "description": _text(detail.get("description")),
+        "description": text(detail.get("description")),
         "key_skills": "\n".join(filter(None, names)) or None,
-        **{f"detail_{column}": code for column, code in _codes(detail).items()},
+        **{f"detail_{column}": found for column, found in _codes(detail).items()},
     }
 
 
@@ -156,33 +153,11 @@ def _read(url: str, read: Callable[[], Any]) -> Any:
 
 
 def _version(facts: Row) -> str:
-    content = json.dumps(facts, ensure_ascii=False, default=str)
+    # A null of a later column is no part of it: what an earlier version has seen keeps its name.
+    named = {name: facts[name] for name in LISTED_COLUMNS if name not in LATER_COLUMNS or facts[name] is not None}
+    content = json.dumps(named, ensure_ascii=False, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _codes(item: Mapping[str, Any]) -> Row:
-    return {column: _text(_part(item, column.removesuffix("_id")).get("id")) for column in CODES}
-
-
-def _part(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = item.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    """Return a text as every store takes it: no NUL, no half of a surrogate pair."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        return None
-    return value.replace("\x00", " ").encode("utf-8", "replace").decode()
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return {column: code(item, column.removesuffix("_id")) for column in CODES}

@@ -20,6 +20,7 @@ LISTING_SCHEMA = pa.schema(
         *[pa.field(name, pa.float64()) for name in ("salary_from", "salary_to")],
         pa.field("salary_gross", pa.bool_()),
         pa.field("salary_rate", pa.float64()),
+        pa.field("salary_mode", pa.string()),
     ]
 )
 """A vacancy as the last complete snapshot of a day lists it; role and area are ``""`` where it has none."""
@@ -33,7 +34,8 @@ MARKET_SCHEMA = pa.schema(
         pa.field("salary_net", pa.float64()),
     ]
 )
-"""Open vacancies of a day by role and area; `salary_net` is null below `FEWEST_SALARIES` stated ones."""
+"""Open vacancies of a day by role and area; `stated` counts the salaries by the month, of which `salary_net` is the
+median, null below `FEWEST_SALARIES` of them."""
 
 SERIES_SCHEMA = pa.schema([(SERIES_ID, pa.string()), (TIMESTAMP, pa.timestamp("us")), (VALUE, pa.float64())])
 
@@ -57,7 +59,11 @@ def market_of(listings: pa.Table, scope: str) -> pa.Table:
     frame = listings.to_pandas()
     gross = listings.column("salary_gross").to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     frame["salary_net"] = net_monthly(
-        frame["salary_from"].to_numpy(), frame["salary_to"].to_numpy(), gross, frame["salary_rate"].to_numpy()
+        frame["salary_from"].to_numpy(),
+        frame["salary_to"].to_numpy(),
+        gross,
+        frame["salary_rate"].to_numpy(),
+        frame["salary_mode"].to_numpy(),
     )
     grouped = frame.groupby(["day", *GROUP], sort=True)
     found = grouped.agg(

@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from xflow.domain.vacancies.salary_item import told_mode
+
 Kind = Literal["search", "detail", "dictionary"]
 PERSONAL = "contacts"
 
@@ -61,9 +63,12 @@ class Listed:
         Items that the search has by its own account, the largest number where its pages differ.
     whole
         Nothing that was there all the time can have been missed.
+    modes
+        By id, what is paid for where a salary is not by the month; ``""`` where its `salary_range` does not say.
     """
 
     published: dict[str, datetime | None]
+    modes: dict[str, str]
     items: int
     found: int
     whole: bool
@@ -124,6 +129,7 @@ def listed(bodies: Sequence[str | None]) -> Listed:
     passes = [pages[start:end] for start, end in zip(starts, [*starts[1:], len(pages)], strict=True)]
     return Listed(
         published=_published(items),
+        modes={vacancy_id(item): mode for item in items if (mode := told_mode(item)) is not None},
         items=len(items),
         found=max(page.found for page in pages),
         whole=any(_is_whole(one) for one in passes),

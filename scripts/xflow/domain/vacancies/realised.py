@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xflow.columns import SNAPSHOT_AT, VACANCY_ID
 from xflow.domain.monitoring import Cell
@@ -19,11 +20,13 @@ from xflow.domain.vacancies.metrics import row_losses
 from xflow.schema import VACANCY_SCHEMA
 from xflow.vacancy_pipeline import CohortSection
 
+TIMES = ("published_at", "initial_created_at", "first_seen", "last_seen", "closed_at")
+
 FACTS = (
     *(VACANCY_ID, SNAPSHOT_AT, "employer_id", "employer_name", "area_id", "area_name"),
     *("professional_role_id", "professional_role"),
-    *("salary_from", "salary_to", "salary_currency", "salary_gross", "salary_rate"),
-    *("published_at", "initial_created_at", "first_seen", "last_seen", "closed_at", "publications"),
+    *("salary_from", "salary_to", "salary_currency", "salary_gross", "salary_rate", "salary_mode"),
+    *(*TIMES, "publications"),
 )
 """What must be known of a vacancy to say its cohorts, and to tell its part of the market."""
 
@@ -151,11 +154,17 @@ class RealisedCohorts:
         read = batch.column("learned").to_numpy(zero_copy_only=False).astype(bool)
         if target != "demand" or basis.known_until is None:
             return np.asarray(read)
-        until = pa.scalar(basis.known_until, pa.timestamp("us"))
-        at = batch.schema.get_field_index(SNAPSHOT_AT)
-        then = batch.set_column(at, SNAPSHOT_AT, pa.array([until.as_py()] * len(batch), pa.timestamp("us")))
-        labels = self._labels(then, target, basis, basis.known_until)
+        labels = self._labels(_known_by(batch, basis.known_until), target, basis, basis.known_until)
         return np.asarray(read & labels.judged) if labels is not None else np.asarray(read)
+
+
+def _known_by(batch: pa.RecordBatch, moment: datetime) -> pa.RecordBatch:
+    """Return the facts of a batch as of an earlier moment: times after it are null."""
+    until = pa.scalar(moment, pa.timestamp("us"))
+    then = {name: pc.if_else(pc.less_equal(batch.column(name), until), batch.column(name), None) for name in TIMES}
+    then[SNAPSHOT_AT] = pa.array([moment] * len(batch), pa.timestamp("us"))
+    columns = [then.get(name, batch.column(name)) for name in batch.schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _parts(rows: pd.DataFrame, actual: np.ndarray) -> Iterator[tuple[np.ndarray, bool, str, pd.Series]]:

@@ -24,12 +24,24 @@ class VacancyRule(ContractRule):
     DUPLICATE = 14
     CONFLICT = 15
     SUPERSEDED = 16
+    SALARY_NOT_MONTHLY = 17
 
     @property
     def advice(self) -> str:
         """What to do about a row that breaks the rule."""
         return ADVICE[self]
 
+
+LABELS = frozenset(
+    {
+        *(VacancyRule.SALARY_OUT_OF_RANGE, VacancyRule.SALARY_REVERSED, VacancyRule.RATE_OUT_OF_RANGE),
+        *(VacancyRule.CURRENCY_UNKNOWN, VacancyRule.PUBLISHED_AHEAD, VacancyRule.SEEN_AHEAD, VacancyRule.CLOSED_EARLY),
+    }
+)
+"""Rules about labels, which a model learns from: a prediction needs none, so it notes them and rejects no row."""
+
+NOTED = frozenset({VacancyRule.SALARY_NOT_MONTHLY})
+"""Rules that reject no row: what they are about is no fault, and gives no label."""
 
 COLUMN = {
     VacancyRule.VACANCY_ID_MISSING: VACANCY_ID,
@@ -39,6 +51,7 @@ COLUMN = {
     VacancyRule.RATE_OUT_OF_RANGE: "salary_rate",
     VacancyRule.CURRENCY_UNKNOWN: "salary_currency",
     VacancyRule.CLOSED_EARLY: "closed_at",
+    VacancyRule.SALARY_NOT_MONTHLY: "salary_mode",
     VacancyRule.DUPLICATE: VACANCY_ID,
     VacancyRule.CONFLICT: SNAPSHOT_AT,
     VacancyRule.SUPERSEDED: SNAPSHOT_AT,
@@ -64,4 +77,5 @@ ADVICE = {
     VacancyRule.CONFLICT: "one vacancy says different things at one snapshot_at: keep the right row",
     VacancyRule.SUPERSEDED: "a newer snapshot of the vacancy was accepted: bring the newest state alone "
     "(input.take: newest), or raise contract.max_rejected",
+    VacancyRule.SALARY_NOT_MONTHLY: "nothing: pay by the hour, shift or service is kept, and is no monthly salary",
 }

@@ -66,9 +66,9 @@ class VacancyInput:
         """Return the moment itself: the newest delivery up to it holds what was known."""
         return moment
 
-    def checker(self, train: bool, until: datetime | None) -> VacancyChecker:  # noqa: ARG002  # one contract for both
-        """Return what judges the rows."""
-        return VacancyChecker(self._pipeline.contract.rates, until)
+    def checker(self, train: bool, until: datetime | None) -> VacancyChecker:
+        """Return what judges the rows: their labels, too, when a model is to learn from them."""
+        return VacancyChecker(self._pipeline.contract.rates, until, train=train)
 
     def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
         """Return the column and the value that broke a rule."""

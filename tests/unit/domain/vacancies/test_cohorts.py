@@ -145,5 +145,12 @@ def test_labels_that_teach_nothing_are_refused(labels, target, says):
         check_labels(labels, target, 5)
 
 
+def test_a_salary_that_is_not_by_the_month_is_of_no_cohort():
+    frame = salaries(50_000, NAN, NAN).assign(salary_stated=[1.0, 0.0, 1.0])
+    for target, usable in (("cohort", [True, True, False]), ("leave_out", [True, False, False])):
+        assert salary_labels(frame, SalaryTarget(not_stated=target), (100_000,)).usable.tolist() == usable
+    assert names(salary_labels(frame, SalaryTarget(), (100_000,))) == ["below 100k", "not stated", ""]
+
+
 def test_labels_of_two_cohorts_are_accepted():
     check_labels(salary_labels(salaries(*[1, 200_000] * 5), SalaryTarget(), (100_000,)), "salary", 5)

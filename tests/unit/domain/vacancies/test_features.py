@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from flat_rows import at, flat
 
+from xflow.domain.vacancies.cohorts import demand_labels, salary_labels
 from xflow.domain.vacancies.features import NUMBERS, features_frame, text_columns, text_frame
+from xflow.vacancy_pipeline import DemandTarget, SalaryTarget
 
 SNAPSHOT = at("2023-09-04T12:00")
 
@@ -72,6 +74,44 @@ def test_salaries(salary, wanted):
     frame = features(rates={"USD": 0.1}, **salary)
     np.testing.assert_allclose(frame["salary_net"], [wanted])
     assert frame["salary_stated"].tolist() == [float(not np.isnan(wanted))]
+
+
+@pytest.mark.parametrize(
+    "salary",
+    [
+        {"salary_mode": "HOUR"},
+        {"salary_mode": "WEEK"},
+        {"salary_currency": "XTS"},
+        {"salary_currency": None},
+        {"salary_from": 200_000.0},
+        {"salary_from": -5.0},
+        {"salary_from": float("inf")},
+        {"salary_currency": "USD", "salary_rate": -1.0},
+    ],
+    ids=str,
+)
+def test_a_salary_of_which_no_figure_is_made_is_stated_all_the_same(salary):
+    frame = features(**salary)
+    assert frame[["salary_net", "salary_stated"]].fillna(-1.0).to_numpy().tolist() == [[-1.0, 1.0]]
+    target = SalaryTarget()
+    assert salary_labels(frame, target, target.boundaries).usable.tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"published_at": at("2042-01-01")},
+        {"first_seen": at("2042-01-01")},
+        {"first_seen": at("2023-09-01"), "closed_at": at("2023-08-01")},
+    ],
+    ids=["published", "seen", "closed"],
+)
+def test_times_that_cannot_be_tell_no_lifetime(times):
+    frame = features(**times)
+    assert frame[["days", "followed"]].isna().to_numpy().all()
+    assert frame["published"].item() <= SNAPSHOT.timestamp() / 86_400
+    for measure in ("age", "lifetime"):
+        assert demand_labels(frame, DemandTarget(), measure).usable.tolist() == [False]
 
 
 @pytest.mark.parametrize(

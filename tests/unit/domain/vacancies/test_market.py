@@ -12,7 +12,7 @@ FIRST = datetime(2026, 10, 1)
 
 
 def listing(role: str = "96", area: str = "1", day: int = 0, **salary: Any) -> dict[str, Any]:
-    usual = {"salary_from": None, "salary_to": None, "salary_gross": None, "salary_rate": None}
+    usual = dict.fromkeys(("salary_from", "salary_to", "salary_gross", "salary_rate", "salary_mode"))
     place = {"professional_role_id": role, "area_id": area}
     return {"day": FIRST + timedelta(days=day), "snapshot_id": f"s{day}"} | place | usual | salary
 
@@ -43,6 +43,16 @@ def test_a_median_of_few_salaries_is_not_told() -> None:
     unknown = listing(salary_from=100, salary_gross=False, salary_rate=None)  # in a currency without a rate
     (row,) = market_rows([*paid, unknown])
     assert (row["stated"], row["salary_net"]) == (4, None)
+
+
+def test_a_median_is_of_salaries_by_the_month_alone() -> None:
+    monthly = [listing(salary_from=100_000, salary_rate=1, salary_mode=mode) for mode in (None, "MONTH") * 3]
+    others = [
+        listing(salary_from=300, salary_rate=1, salary_mode=mode) for mode in ("HOUR", "SHIFT", "SERVICE", "X") * 3
+    ]
+    reversed_ = listing(salary_from=200_000, salary_to=1, salary_rate=1)
+    (row,) = market_rows([*monthly, *others, reversed_])
+    assert (row["open"], row["stated"], row["salary_net"]) == (19, 6, 100_000.0)
 
 
 def market(days: dict[int, dict[tuple[str, str], tuple[int, float | None]]]) -> pa.Table:

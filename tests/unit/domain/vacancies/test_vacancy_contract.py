@@ -17,8 +17,8 @@ OK = VacancyRule.ACCEPTED
 NEWER, OLDER = at("2023-09-05"), at("2023-09-03")
 
 
-def judge(*batches, rates=None, as_of=None):
-    checker = VacancyChecker(rates or {}, as_of)
+def judge(*batches, rates=None, as_of=None, train=True):
+    checker = VacancyChecker(rates or {}, as_of, train=train)
     for batch in batches:
         checker.add(batch)
     return checker.finish()
@@ -85,6 +85,62 @@ def test_a_time_that_is_none():
     assert [*judge(canonical).codes] == [OK, VacancyRule.TIME_UNREADABLE]
     names, values = offending(canonical.slice(1), VacancyRule.TIME_UNREADABLE)
     assert (names.to_pylist(), values.to_pylist()) == (["snapshot_at"], ["yesterday"])
+
+
+BAD_LABELS = [
+    ({"salary_currency": "XTS"}, VacancyRule.CURRENCY_UNKNOWN),
+    ({"salary_currency": None}, VacancyRule.CURRENCY_UNKNOWN),
+    ({"salary_from": 200_000.0}, VacancyRule.SALARY_REVERSED),
+    ({"salary_from": -5.0}, VacancyRule.SALARY_OUT_OF_RANGE),
+    ({"salary_to": float("inf")}, VacancyRule.SALARY_OUT_OF_RANGE),
+    ({"salary_rate": 0.0, "salary_currency": "USD"}, VacancyRule.RATE_OUT_OF_RANGE),
+    ({"published_at": at("2042-01-01")}, VacancyRule.PUBLISHED_AHEAD),
+    ({"first_seen": at("2042-01-01")}, VacancyRule.SEEN_AHEAD),
+    ({"closed_at": at("2023-01-01")}, VacancyRule.CLOSED_EARLY),
+]
+
+
+@pytest.mark.parametrize(("change", "rule"), BAD_LABELS, ids=lambda value: getattr(value, "label", ""))
+def test_a_prediction_needs_no_label(change, rule):
+    batch = flat({"vacancy_id": "1"}, {"vacancy_id": "2"} | change)
+    learned, predicted = judge(batch), judge(batch, train=False)
+    assert ([*learned.codes], [*predicted.codes]) == ([OK, rule], [OK, OK])
+    assert (learned.accepted_without, predicted.accepted_without) == ({}, {rule.label: 1})
+    assert predicted.accepted + sum(predicted.rejected.values()) == 2
+
+
+def test_a_prediction_needs_the_id_the_snapshot_and_the_texts():
+    rows = [{"vacancy_id": None}, {"snapshot_at": None}, {"responsibility": "<p></p>"}, {"name": "a\0b"}]
+    assert [OK] not in [broken(row | {"salary_from": -5.0}, train=False) for row in rows]
+    verdict = judge(flat(*(row | {"salary_from": -5.0} for row in rows)), train=False)
+    assert (verdict.accepted, verdict.accepted_without) == (0, {})  # of a rejected row its own rule alone is told
+
+
+def test_times_that_are_none_where_a_prediction_does_not_need_them():
+    text = {"vacancy_id": ["1", "2"], "snapshot_at": ["2023-09-04", "soon"], "responsibility": ["x", "y"]}
+    batch = VacancyColumns().canonical(
+        pa.RecordBatch.from_pydict(text | {"published_at": ["yesterday"] * 2, "closed_at": ["?", None]}), "s3://b/k"
+    )
+    assert [*judge(batch).codes] == [VacancyRule.TIME_UNREADABLE] * 2
+    verdict = judge(batch, train=False)
+    assert [*verdict.codes] == [OK, VacancyRule.TIME_UNREADABLE]
+    assert verdict.accepted_without == {"time_unreadable": 1}
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_pay_by_the_hour_is_no_fault_and_is_told(train):
+    modes = (None, "MONTH", "HOUR", "SHIFT", "SERVICE", "FLY_IN_FLY_OUT", "WEEK")
+    rows = [{"vacancy_id": str(i), "salary_mode": mode} for i, mode in enumerate(modes)]
+    unstated = {"vacancy_id": "8", "salary_mode": "HOUR", "salary_from": None, "salary_to": None}
+    unknown = {"vacancy_id": "9", "salary_mode": "HOUR", "salary_currency": "XTS"}  # nothing is to be converted
+    verdict = judge(flat(*rows, unstated, unknown), train=train)
+    assert (verdict.rejected, verdict.accepted_without) == ({}, {"salary_not_monthly": 6})
+
+
+@pytest.mark.parametrize("currency", ["rur", "RUB", "rub", " RUR", "₽", "руб.", "usd", "Usd "])
+def test_a_currency_may_be_written_in_other_ways(currency):
+    assert broken({"salary_currency": currency}, rates={"USD": 0.0125}) == [OK]
+    assert broken({"salary_currency": currency}, rates={"usd": 0.0125}) == [OK]
 
 
 def test_the_contract_may_know_a_currency():
