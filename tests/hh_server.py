@@ -115,6 +115,8 @@ class HhServer:
         Answers to the next requests.
     always
         The answer to every request while it is set.
+    token, wants_token
+        The one token that it knows, and whether it answers nobody without one, as the API since April 2026.
     most_a_second
         More requests within one second are answered with 429.
     before
@@ -131,6 +133,7 @@ class HhServer:
         self.most_a_second = 0
         self.delay = 0.0
         self.token = ""
+        self.wants_token = False
         self.before: Callable[[int, str], None] = lambda number, path: None
         self.requests: list[tuple[str, dict[str, list[str]], int]] = []
         self.agents: set[str] = set()
@@ -174,6 +177,8 @@ class HhServer:
         if not (headers.get("HH-User-Agent") or headers.get("User-Agent")):
             return refusal(400, "bad_user_agent", "unset")
         given = headers.get("Authorization")
+        if self.wants_token and not given:
+            return refusal(403, "forbidden")
         return refusal(403, "oauth", "bad_authorization") if given and given != f"Bearer {self.token}" else None
 
     def _found(self, path: str, params: dict[str, list[str]]) -> Fault:

@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from hh_server import CAPTCHA, DATA, DOWN, HANG_UP, NOT_JSON, Fault, HhServer, refusal, replayed, vacancy
-from xflow.adapters.hh import HhApi, refused
+from xflow.adapters.hh import HhApi
+from xflow.adapters.hh_refusal import refused
 from xflow.adapters.rate_limit import LocalRateLimit
 from xflow.errors import AccessDenied, ConfigInvalid, Permanent, ServiceUnavailable
 
@@ -139,9 +140,11 @@ def test_the_servers_rate_is_kept(server: HhServer) -> None:
     ("fault", "error", "said"),
     [
         (CAPTCHA, AccessDenied, "captcha.*application.*XFLOW_HH_TOKEN"),
-        (refusal(403, "oauth", "token_expired"), AccessDenied, "token_expired.*XFLOW_HH_TOKEN"),
-        (refusal(403, "oauth", "token_revoked"), AccessDenied, "token_revoked"),
-        (Fault(403, "<html>DDoS guard</html>"), AccessDenied, "DDoS guard"),
+        (Fault(401, ""), AccessDenied, "wants a token.*XFLOW_HH_TOKEN"),
+        (refusal(403, "forbidden"), AccessDenied, "nobody without a token.*Register.*XFLOW_HH_TOKEN.*employer"),
+        (refusal(403, "api_access_payment", "action_must_be_payed"), AccessDenied, "paid method"),
+        (Fault(403, "<html>DDoS guard</html>"), AccessDenied, "before the API.*another address.*DDoS guard"),
+        (refusal(400, "bad_user_agent", "unset"), ConfigInvalid, r"user_agent.*unset.*name/version \(address\)"),
         (refusal(400, "bad_user_agent", "blacklisted"), ConfigInvalid, "user_agent.*blacklisted"),
         (refusal(400, "bad_argument", "area"), ConfigInvalid, "bad_argument area"),
         (Fault(400, ""), ConfigInvalid, "status 400"),
@@ -157,6 +160,47 @@ def test_what_asking_again_cannot_mend_ends_at_once(
     with pytest.raises(error, match=said):
         api.get(api.url("/vacancies"))
     assert server.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (refusal(403, "oauth", "bad_authorization"), "does not know the token. Copy it again.*XFLOW_HH_TOKEN"),
+        (refusal(403, "bad_auth"), "does not know the token"),
+        (Fault(401, '{"errors": [{"type": "bad_authorization"}]}'), "does not know the token"),
+        (refusal(403, "oauth", "token_expired"), "has expired. Get a new one.*XFLOW_HH_TOKEN"),
+        (refusal(403, "oauth", "token_revoked"), "was revoked. Get a new one.*XFLOW_HH_TOKEN"),
+        (refusal(403, "oauth", "application_not_found"), "deleted. Register another"),
+        (refusal(403, "oauth", "user_auth_expected"), "token of a user"),
+        (refusal(403, "forbidden"), "its application may not.*2025-12-15.*Ask hh.ru"),
+        (CAPTCHA, "captcha.*less often.*requests_per_second"),
+        (Fault(403, f"<html>{TOKEN} is barred</html>"), r"\*\*\* is barred"),
+    ],
+    ids=lambda value: value.body[:60] if isinstance(value, Fault) else "",
+)
+def test_a_token_that_is_refused_is_told_why(
+    server: HhServer, fault: Fault, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.always = fault
+    api = client(server, TOKEN)
+    with pytest.raises(AccessDenied, match=said) as raised:
+        api.get(api.url("/vacancies"))
+    assert server.count() == 1
+    assert TOKEN not in str(raised.value) + caplog.text
+
+
+def test_the_api_may_answer_nobody_without_a_token(server: HhServer) -> None:
+    server.wants_token, server.token = True, TOKEN
+    with pytest.raises(AccessDenied, match="nobody without a token"):
+        client(server).get(server.url + "/vacancies")
+    assert client(server, TOKEN).get(server.url + "/vacancies").status == 200
+
+
+def test_one_who_asks_too_often_is_told_to_slow_down(server: HhServer) -> None:
+    server.always = Fault(429, "")
+    with pytest.raises(ServiceUnavailable, match=r"status 429.*lower collect\.requests_per_second\. Nothing is lost"):
+        client(server, patience=0.05).get(server.url + "/vacancies")
 
 
 def test_what_lies_deeper_than_the_api_lists_is_refused(server: HhServer) -> None:

@@ -13,7 +13,8 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from xflow.errors import AccessDenied, ConfigInvalid, ServiceUnavailable, XflowError
+from xflow.adapters.hh_refusal import beginning, fault_types, refused
+from xflow.errors import ConfigInvalid, ServiceUnavailable
 from xflow.vacancy_ports import ApiResponse, RateLimit
 
 log = logging.getLogger("xflow.hh")
@@ -21,6 +22,7 @@ log = logging.getLogger("xflow.hh")
 TIMEOUT = (5.0, 30.0)  # to connect, and between two pieces of an answer
 LONGEST_PAUSE = 60.0
 BUSY = {408, 429}
+SLOWER = {429: "hh.ru limits how often one asks: lower collect.requests_per_second. "}
 
 
 class HhApi:
@@ -38,7 +40,7 @@ class HhApi:
     limiter
         Hands out the slots for requests.
     token
-        Of a registered application; without one the API may ask for a captcha.
+        Of a registered application; without one the API may ask for a captcha, or answer nothing.
     patience
         Seconds that one request may take, with all its repetitions.
     pause
@@ -62,7 +64,7 @@ class HhApi:
         self._session = requests.Session()
         # As bytes: a name outside of Latin-1 would not pass otherwise.
         self._session.headers.update({"User-Agent": user_agent.encode(), "Accept": "application/json"})
-        self._session.auth = _Bearer(token)
+        self._bearer = self._session.auth = _Bearer(token)
 
     def __repr__(self) -> str:
         """Show the address without the token."""
@@ -80,7 +82,7 @@ class HhApi:
         ServiceUnavailable
             The patience is used up.
         AccessDenied
-            The API wants a captcha, or does not accept the token.
+            The API wants a captcha or a token, does not accept the token, or bars its application or this address.
         ConfigInvalid
             The API does not accept the user agent or a parameter.
         """
@@ -94,7 +96,7 @@ class HhApi:
                 if time.monotonic() + pause > end:
                     raise ServiceUnavailable(
                         f"{url}: {fault}, after {attempt + 1} requests and {self._patience:.0f} s of patience. "
-                        "Nothing is lost: the next attempt goes on where this one stopped."
+                        f"{fault.advice}Nothing is lost: the next attempt goes on where this one stopped."
                     ) from fault
                 left = (end - time.monotonic()) / 60
                 log.warning("%s: %s; asking again in %.0f s, for up to %.0f min more", url, fault, pause, left)
@@ -112,23 +114,23 @@ class HhApi:
             raise _Passing(f"no answer ({_reason(error)})") from error
         status, body = answer.status_code, _text(answer.content)
         if status in BUSY or status >= 500:
-            raise _Passing(f"status {status}", _seconds(answer.headers.get("Retry-After")))
+            raise _Passing(f"status {status}", _seconds(answer.headers.get("Retry-After")), SLOWER.get(status, ""))
         if status == 200 and not _is_json(body):
-            raise _Passing(f"status 200 with a body that is not JSON: {_beginning(body)}")
-        if status == 404 and not _fault_types(body):
-            raise _Passing(f"status 404 that is not the API's own: {_beginning(body)}")
+            raise _Passing(f"status 200 with a body that is not JSON: {beginning(body)}")
+        if status == 404 and not fault_types(body):
+            raise _Passing(f"status 404 that is not the API's own: {beginning(body)}")
         if status in {200, 404} or (status == 304 and etag):
             answered_at = _moment(answer.headers.get("Date"))
             return ApiResponse(status, answer.headers.get("ETag"), answered_at, body if status != 304 else "")
-        raise refused(status, body, url)
+        raise refused(status, self._bearer.hidden(body), url, signed=self._bearer.signs)
 
 
 class _Passing(Exception):
     """A fault that may pass; `after` is how many seconds the API asks to wait, 0 when it does not say."""
 
-    def __init__(self, text: str, after: float = 0.0) -> None:
+    def __init__(self, text: str, after: float = 0.0, advice: str = "") -> None:
         super().__init__(text)
-        self.after = after
+        self.after, self.advice = after, advice
 
 
 class _Bearer(AuthBase):
@@ -137,45 +139,19 @@ class _Bearer(AuthBase):
     def __init__(self, token: str | None) -> None:
         self._token = token
 
+    @property
+    def signs(self) -> bool:
+        """Whether there is a token."""
+        return bool(self._token)
+
+    def hidden(self, body: str) -> str:
+        """Return a body without the token, should it quote it."""
+        return body.replace(self._token, "***") if self._token else body
+
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-def refused(status: int, body: str, where: str) -> XflowError:
-    """Return the error of ours for an answer that asking again cannot mend."""
-    said = ", ".join(f"{kind} {value}".strip() for kind, value in _faults(body)) or _beginning(body)
-    types = _fault_types(body)
-    if "captcha_required" in types:
-        return AccessDenied(
-            f"{where}: the API asks for a captcha, which asking on does not remove. Register an application at "
-            "dev.hh.ru and set XFLOW_HH_TOKEN to its token; or collect less often."
-        )
-    if status in {401, 403}:
-        return AccessDenied(
-            f"{where}: status {status} ({said}). Check XFLOW_HH_TOKEN, or whether this address is barred."
-        )
-    if "bad_user_agent" in types:
-        return ConfigInvalid(f"{where}: the API does not accept collect.user_agent ({said}). Name a contact of yours.")
-    if "bad_argument" in types:
-        return ConfigInvalid(f"{where}: the API does not accept a parameter ({said}). Correct collect.queries.")
-    return ConfigInvalid(f"{where}: status {status} ({said}). Check collect.url and collect.queries.")
-
-
-def _faults(body: str) -> list[tuple[str, str]]:
-    """Return type and value of each error that a body reports."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return []
-    errors = document.get("errors") if isinstance(document, dict) else None
-    entries = errors if isinstance(errors, list) else []
-    return [(str(e.get("type", "")), str(e.get("value", ""))) for e in entries if isinstance(e, dict)]
-
-
-def _fault_types(body: str) -> set[str]:
-    return {kind for kind, _ in _faults(body)}
 
 
 def _text(content: bytes) -> str:
@@ -192,10 +168,6 @@ def _is_json(body: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _beginning(body: str) -> str:
-    return repr(body[:100]) if body else "an empty body"
 
 
 def _seconds(text: str | None) -> float:
