@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from small_cohorts import CATEGORIES, TEXTS, small_cohorts
 from small_models import small_model, small_pipeline, small_series
 from xflow.adapters.memory import MemoryFeatures
 from xflow.pipeline import AnyPipeline
-from xflow.ports import FeatureStore
+from xflow.ports import Block, FeatureStore
 from xflow.refs import ModelVersionRef, RunKey
 from xflow.serving.app import create_app
 from xflow.serving.keys import Keys
@@ -109,8 +109,14 @@ def served_world(home: Path, **changed: object) -> ServedWorld:
     world.serve(SERIES, "", small_model(1.0))
     for target in cohorts.targets:
         world.serve(COHORTS, target, small_cohorts(target))
-    world.features.write(RunKey(pipeline=SERIES, kind="predict", run_id="one"), FACTS, small_series())
+    published(world.features, RunKey(pipeline=SERIES, kind="predict", run_id="one"), small_series())
     return world
+
+
+def published(features: FeatureStore, key: RunKey, blocks: Iterable[Block], **facts: str) -> None:
+    """Write features as a run of predict does that ends well."""
+    known = FACTS | facts
+    assert features.publish(features.write(key, known, blocks), known["as_of"])
 
 
 def problem(answer: Any, status: int) -> Mapping[str, str]:

@@ -5,6 +5,9 @@
 -- until one transaction marks it `ready` and drops the ready set that it replaces, so that a reader
 -- sees the old set or the new one and never half of one. An unfinished set belongs to the
 -- session that writes it and goes when that session ends, however it ends.
+--
+-- A ready set is marked published when the run that wrote it has published what it made. The mark lies in the row of the
+-- set, so that it goes with the content that it is about.
 
 local clock = require('clock')
 
@@ -12,6 +15,8 @@ local USER = 'xflow'
 local BATCH_TUPLES = 1000
 local BATCH_BYTES = 4 * 1024 * 1024
 local WRITING, READY = 'writing', 'ready'
+-- Published sets of a job that no purge takes: the newest one, and the one that answers while that one is made again.
+local PUBLISHED_KEPT = 2
 
 local function create_spaces()
     box.schema.sequence.create('feature_generation', {if_not_exists = true})
@@ -26,6 +31,8 @@ local function create_spaces()
         {'series', 'unsigned'},
         {'rows', 'unsigned'},
         {'checksum', 'string'},
+        {'published_as_of', 'string', is_nullable = true}, -- ISO time up to which a published set knows values
+        {'published', 'unsigned', is_nullable = true}, -- grows with every set that is published
     })
     sets:create_index('generation', {parts = {1, 'unsigned'}, if_not_exists = true})
     sets:create_index('id', {parts = {2, 'string', 5, 'string', 1, 'unsigned'}, if_not_exists = true})
@@ -172,13 +179,56 @@ function functions.feature_get_many(generation, series_id, part)
     return found
 end
 
--- Keeps the newest ready sets of a job (a pipeline's train or predict); returns how many sets it dropped. What is younger than
--- the oldest set kept may still be under way and stays.
+-- Marks a ready set of this content published; false when there is none. One that is marked already keeps its place.
+function functions.feature_publish(id, checksum, as_of)
+    local set = functions.feature_ready(id)
+    if set == nil or set.checksum ~= checksum then
+        return false
+    end
+    if set.published_as_of ~= as_of then
+        local number = box.sequence.feature_generation:next()
+        box.space.feature_set:update({set.generation}, {{'=', 10, as_of}, {'=', 11, number}})
+    end
+    return true
+end
+
+-- Takes the mark of a set away, if there is one.
+function functions.feature_retract(id)
+    local set = functions.feature_ready(id)
+    if set ~= nil and set.published_as_of ~= nil then
+        box.space.feature_set:update({set.generation}, {{'=', 10, box.NULL}, {'=', 11, box.NULL}})
+    end
+end
+
+-- Returns the generations of the published sets of a job that a purge leaves.
+local function published_kept(job)
+    local published, kept = {}, {}
+    for _, set in box.space.feature_set.index.job:pairs({job}) do
+        if set.published_as_of ~= nil then
+            table.insert(published, set)
+        end
+    end
+    table.sort(published, function(one, other)
+        if one.published_as_of ~= other.published_as_of then
+            return one.published_as_of > other.published_as_of
+        end
+        return one.published > other.published
+    end)
+    for place = 1, math.min(PUBLISHED_KEPT, #published) do
+        kept[published[place].generation] = true
+    end
+    return kept
+end
+
+-- Keeps the newest ready sets of a job (a pipeline's train or predict), and the newest published ones; returns how many sets
+-- it dropped. What is younger than the oldest set kept may still be under way and stays.
 function functions.feature_purge(job, keep)
-    local kept, obsolete = 0, {}
+    local kept, obsolete, published = 0, {}, published_kept(job)
     for _, set in box.space.feature_set.index.job:pairs({job}, {iterator = 'REQ'}) do
         if kept >= keep then
-            table.insert(obsolete, set.generation)
+            if not published[set.generation] then
+                table.insert(obsolete, set.generation)
+            end
         elseif set.state == READY then
             kept = kept + 1
         end

@@ -156,8 +156,21 @@ class FeatureStore(Protocol):
         It counts as written now, so that a purge does not take it from under who found it.
         """
 
-    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
-        """Return the newest ready set of a job (`RunKey.job`) with its facts, or None when there is none."""
+    def publish(self, ref: FeatureSetRef, as_of: str) -> bool:
+        """Mark a ready set as one whose run has published what it made; return whether it is still there.
+
+        `as_of` is the ISO time up to which it knows values. The mark is of the content: it goes when the set is purged
+        or replaced by another one. Marking a set again changes nothing.
+        """
+
+    def retract(self, set_id: str) -> None:
+        """Take the mark of a set away, when there is such a set and it is marked: its run begins again, or failed."""
+
+    def published(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the published set of a job (`RunKey.job`) that knows the newest values with its facts, or None.
+
+        Of several of one `as_of` the one that was published last.
+        """
 
     def pick(self, ref: FeatureSetRef, ids: Iterable[str]) -> dict[str, Any]:
         """Return those blocks of a ready set that have one of these ids, by id, without reading the others.
@@ -167,7 +180,11 @@ class FeatureStore(Protocol):
         """
 
     def purge(self, job: str, keep: int) -> int:
-        """Delete all but the `keep` newest ready sets of a job (`RunKey.job`), and older unfinished ones."""
+        """Delete all but the `keep` newest ready sets of a job (`RunKey.job`), and older unfinished ones.
+
+        The two published sets that know the newest values stay, however old they are: the one that answers online, and
+        the one that does while that one is made again.
+        """
 
 
 class ModelRegistry(Protocol):

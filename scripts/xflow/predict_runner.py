@@ -2,8 +2,8 @@
 
 from xflow import refs
 from xflow.code_version import git_commit
-from xflow.errors import ConfigInvalid
-from xflow.runner import Json, Runner, checked_input, dump
+from xflow.errors import ConfigInvalid, XflowError
+from xflow.runner import Json, Runner, checked_input, dump, log
 
 
 class PredictRunner(Runner):
@@ -22,6 +22,8 @@ class PredictRunner(Runner):
         from xflow.steps.check_contract import parse_as_of
         from xflow.steps.kinds import input_kind
 
+        with self._step("check_contract"):
+            self.features.retract(str(self.key))
         if at is None:
             return super().check_contract(input_uri, as_of)
         moment = parse_as_of(at)
@@ -94,10 +96,20 @@ class PredictRunner(Runner):
             )
 
     def load_predictions(self, predictions: Json) -> Json:
-        """Copy the predictions into the output mart; return the number of rows by table."""
+        """Copy the predictions into the output mart, and publish; return the number of rows by table."""
         from xflow.steps.load_predictions import load_predictions
+        from xflow.steps.publish import publish
 
         with self._step("load_predictions"):
             made = refs.PredictionRef.model_validate(predictions)
             load = load_predictions(self.key, self.pipeline, made, store=self.store, mart=self.mart)
+            publish(made, store=self.store, features=self.features)
             return {load.table: load.rows}
+
+    def _note_failure(self, name: str, error: Exception) -> None:
+        """Leave the reason in the ledger; what the run had published before, when it is repeated, is so no more."""
+        super()._note_failure(name, error)
+        try:
+            self.features.retract(str(self.key))
+        except XflowError as unreachable:  # the step's own error is what must be seen
+            log.warning("%s: its features could not be taken out of service: %s", self.key, unreachable)

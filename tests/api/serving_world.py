@@ -71,7 +71,8 @@ def publish(settings: Settings, folder: Path) -> None:
         champion(registry, VACANCIES, target, small_cohorts(target), example)
     facts = {"frequency": "M", "exogenous": "", "as_of": "2022-12-01T00:00:00"}
     key = RunKey(pipeline=SERIES, kind="predict", run_id="one")
-    TarantoolFeatures(settings.tarantool_uri).write(key, facts, small_series())
+    features = TarantoolFeatures(settings.tarantool_uri)
+    features.publish(features.write(key, facts, small_series()), facts["as_of"])
 
 
 def champion(

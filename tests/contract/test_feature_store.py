@@ -299,19 +299,62 @@ def test_a_set_that_is_purged_while_it_is_picked_from(features: FeatureStore, ke
         features.pick(ref, ids())
 
 
-def test_the_newest_set_of_a_job_is_known_with_its_facts(features: FeatureStore, key: RunKey) -> None:
-    assert features.newest(key.job) is None
-    one, two = (key.model_copy(update={"run_id": name}) for name in ("one", "two"))
-    old = features.write(one, {**FACTS, "as_of": "1"}, [block("a")])
-    seen = []
+def run_of(key: RunKey, name: str) -> RunKey:
+    return key.model_copy(update={"run_id": name})
 
-    def stream() -> Iterator[SeriesBlock]:
-        yield block("b")
-        seen.append(features.newest(key.job))
 
-    new = features.write(two, {**FACTS, "as_of": "2"}, stream())
-    assert seen == [(old, {**FACTS, "as_of": "1"})]  # what is being written is not ready
-    assert features.newest(key.job) == (new, {**FACTS, "as_of": "2"})
-    assert features.write(one, {**FACTS, "as_of": "1"}, [block("a")]) == old
-    assert features.newest(key.job) == (old, {**FACTS, "as_of": "1"})  # as new as if written now
-    assert features.newest(f"{key.job}_of_another") is None
+def publish(features: FeatureStore, key: RunKey, as_of: str, first: float = 0.0) -> FeatureSetRef:
+    ref = features.write(key, {**FACTS, "as_of": as_of}, [block("a", first=first)])
+    assert features.publish(ref, as_of)
+    return ref
+
+
+def test_a_set_counts_once_it_is_published(features: FeatureStore, key: RunKey) -> None:
+    ref = features.write(key, FACTS, [block("a")])
+    assert features.published(key.job) is None
+    assert features.publish(ref, "2023-07-01T00:00:00")
+    assert features.published(key.job) == (ref, FACTS)
+    assert features.published(f"{key.job}_of_another") is None
+    features.retract(str(key))
+    assert features.published(key.job) is None
+    features.retract(str(key))
+    features.retract("nowhere")
+
+
+def test_of_the_published_sets_the_one_of_the_newest_values_counts(features: FeatureStore, key: RunKey) -> None:
+    newest = publish(features, run_of(key, "newest"), "2023-07-01T00:00:00")
+    publish(features, run_of(key, "backfill"), "2021-01-01T00:00:00")
+    features.write(run_of(key, "stopped"), FACTS, [block("a")])
+    assert features.published(key.job) == (newest, {**FACTS, "as_of": "2023-07-01T00:00:00"})
+    corrected = publish(features, run_of(key, "corrected"), "2023-07-01T00:00:00")
+    assert features.published(key.job) == (corrected, {**FACTS, "as_of": "2023-07-01T00:00:00"})
+    assert features.publish(newest, "2023-07-01T00:00:00")  # a step that runs twice
+    assert features.published(key.job)[0] == corrected
+    later = publish(features, run_of(key, "later"), "2023-07-01T00:00:00.500000")
+    assert features.published(key.job)[0] == later
+
+
+def test_a_mark_goes_with_the_content_that_it_is_about(features: FeatureStore, key: RunKey) -> None:
+    ref = publish(features, key, "1")
+    assert features.write(key, {**FACTS, "as_of": "1"}, [block("a")]) == ref  # as it was
+    assert features.published(key.job)[0] == ref
+    other = features.write(key, {**FACTS, "as_of": "1"}, [block("a", first=9.0)])
+    assert features.published(key.job) is None
+    assert not features.publish(ref, "1")
+    assert features.publish(other, "1")
+    assert features.published(key.job)[0] == other
+
+
+def test_no_purge_takes_the_newest_published_sets(features: FeatureStore, key: RunKey) -> None:
+    first, second, third = (publish(features, run_of(key, f"day {i}"), f"2023-07-0{i}") for i in (1, 2, 3))
+    past = [publish(features, run_of(key, f"past {i}"), f"2020-0{i}-01", first=i) for i in (1, 2, 3)]
+    assert features.purge(key.job, 2) == 2
+    for ref in (first, past[0]):
+        assert features.ready(ref.id) is None
+        assert not features.publish(ref, "2024")
+    assert [names(features, ref) for ref in (second, third, *past[1:])] == [["a"]] * 4
+    assert features.published(key.job)[0] == third
+    features.retract(third.id)
+    assert features.published(key.job)[0] == second
+    assert features.purge(key.job, 0) == 2  # the second day and the newest of the past answer, or would
+    assert features.published(key.job)[0] == second

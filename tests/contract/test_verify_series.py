@@ -215,6 +215,7 @@ def test_a_feature_set_with_a_series_less(world):
         found = faults(world.checks("features"))
     finally:
         assert features.write(world.predicted.key, facts, kept) == ref
+        assert features.publish(ref, facts["as_of"])
     assert [*found] == ["checksum of the feature set"]
 
 
@@ -225,6 +226,7 @@ def test_a_feature_set_that_is_gone_by_policy_and_one_that_is_not(world):
     ref = features.ready(str(world.predicted.key))
     facts, blocks = features.read(ref)
     kept = [*blocks]
+    features.retract(ref.id)
     features.purge(world.predicted.key.job, 0)
     try:
         assert "only 0 later sets" in faults(world.checks("features"))["feature set"]
@@ -239,6 +241,7 @@ def test_a_feature_set_that_is_gone_by_policy_and_one_that_is_not(world):
         again = world.explain(chosen)
     finally:
         assert features.write(world.predicted.key, facts, kept) == ref
+        assert features.publish(ref, facts["as_of"])
     assert states(audit) == {State.PURGED}
     assert again.features_from.startswith("the run's input objects")
     assert again.agrees

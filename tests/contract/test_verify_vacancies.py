@@ -87,6 +87,7 @@ def test_features_are_made_again_from_the_input_or_said_to_be_gone(world):
     ref = features.ready(str(world.predicted.key))
     facts, blocks = features.read(ref)
     kept = [*blocks]
+    features.retract(ref.id)
     features.purge(world.predicted.key.job, 0)
     try:
         again = world.explain(chosen)
@@ -98,6 +99,7 @@ def test_features_are_made_again_from_the_input_or_said_to_be_gone(world):
             world.explain(chosen)
     finally:
         assert features.write(world.predicted.key, facts, kept) == ref
+        assert features.publish(ref, facts["as_of"])
     assert again.features_from.startswith("the run's input objects")
     assert again.agrees
     assert again.why == before

@@ -17,6 +17,9 @@ from xflow.ports import Block, TableRows
 from xflow.refs import FeatureSetRef, ObjectRef, RunKey, TableLoad
 from xflow.schema import MANIFEST, REJECTED_SCHEMA, RUN_SCHEMA, PipelineTables
 
+PUBLISHED_KEPT = 2
+"""Published feature sets of a job that no purge takes."""
+
 
 class MemoryStore:
     """An `ObjectStore` in a dictionary."""
@@ -139,6 +142,7 @@ class MemoryFeatures:
 
     def __init__(self) -> None:
         self.sets: dict[str, tuple[int, str, dict[str, str], list[Block], FeatureSetRef]] = {}
+        self._marks: dict[str, tuple[str, int]] = {}
         self._written = itertools.count()
 
     def write(self, key: RunKey, facts: Mapping[str, str], blocks: Iterable[Block]) -> FeatureSetRef:
@@ -152,6 +156,8 @@ class MemoryFeatures:
             taken[packed.name] = block
         ref = FeatureSetRef(id=str(key), entities=checksum.entities, rows=checksum.rows, checksum=checksum.hexdigest())
         ordered = [taken[name] for name in sorted(taken)]
+        if self.ready(ref.id) != ref:
+            self.retract(ref.id)
         self.sets[ref.id] = (next(self._written), key.job, dict(facts), ordered, ref)
         return ref
 
@@ -176,10 +182,27 @@ class MemoryFeatures:
         self.sets[found[4].id] = (next(self._written), *found[1:])
         return found[4]
 
-    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
-        """Return the newest set of a job with its facts, or None."""
-        found = max((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0], default=None)
-        return None if found is None else (found[4], dict(found[2]))
+    def publish(self, ref: FeatureSetRef, as_of: str) -> bool:
+        """Mark a set as published."""
+        if self.ready(ref.id) != ref:
+            return False
+        if self._marks.get(ref.id, ("", 0))[0] != as_of:
+            self._marks[ref.id] = (as_of, next(self._written))
+        return True
+
+    def retract(self, set_id: str) -> None:
+        """Take the mark of a set away."""
+        self._marks.pop(set_id, None)
+
+    def published(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the published set of a job that knows the newest values with its facts, or None."""
+        marked = self._published(job)
+        return (self.sets[marked[0]][4], dict(self.sets[marked[0]][2])) if marked else None
+
+    def _published(self, job: str) -> list[str]:
+        """Return the ids of the published sets of a job, the newest values first."""
+        mine = [name for name in self._marks if name in self.sets and self.sets[name][1] == job]
+        return sorted(mine, key=lambda name: self._marks[name], reverse=True)
 
     def pick(self, ref: FeatureSetRef, ids: Iterable[str]) -> dict[str, Any]:
         """Return some blocks of a set by id."""
@@ -189,9 +212,11 @@ class MemoryFeatures:
         return {name: block for name, block in named if name in wanted}
 
     def purge(self, job: str, keep: int) -> int:
-        """Delete all but the `keep` newest sets of a job."""
+        """Delete all but the `keep` newest sets of a job, and published ones."""
         mine = sorted((entry for entry in self.sets.values() if entry[1] == job), key=lambda e: e[0])
-        obsolete = mine[: max(len(mine) - keep, 0)]
+        kept = self._published(job)[:PUBLISHED_KEPT]
+        obsolete = [entry for entry in mine[: max(len(mine) - keep, 0)] if entry[4].id not in kept]
         for entry in obsolete:
             del self.sets[entry[4].id]
+            self.retract(entry[4].id)
         return len(obsolete)

@@ -13,6 +13,8 @@ from xflow.ports import Block
 from xflow.refs import FeatureSetRef, RunKey
 
 READY = b"ready"
+PUBLISHED = 9
+"""Where a row of ``feature_set`` has the as_of of a published set; rows of earlier releases end before it."""
 BATCH_TUPLES = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 
@@ -92,11 +94,23 @@ class TarantoolFeatures:
             found = self._server.call(connection, "feature_ready", set_id)
         return None if found is None else _ref(found)
 
-    def newest(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
-        """Return the newest ready set of a job with its facts; see `xflow.ports.FeatureStore`."""
+    def publish(self, ref: FeatureSetRef, as_of: str) -> bool:
+        """Mark a ready set as published; see `xflow.ports.FeatureStore`."""
+        with self._server.session() as connection:
+            return bool(self._server.call(connection, "feature_publish", ref.id, ref.checksum, as_of))
+
+    def retract(self, set_id: str) -> None:
+        """Take the mark of a set away; see `xflow.ports.FeatureStore`."""
+        with self._server.session() as connection:
+            self._server.call(connection, "feature_retract", set_id)
+
+    def published(self, job: str) -> tuple[FeatureSetRef, dict[str, str]] | None:
+        """Return the published set that knows the newest values with its facts; see `xflow.ports.FeatureStore`."""
         with self._server.session(selects=True) as connection:
             stored = self._server.select(connection, "feature_set", "job", job)
-        return next(((_ref(each), _facts(each)) for each in reversed(stored) if each[4] == READY), None)
+        marked = [each for each in stored if len(each) > PUBLISHED and each[PUBLISHED] is not None]
+        newest = max(marked, key=lambda each: (each[PUBLISHED], each[PUBLISHED + 1]), default=None)
+        return None if newest is None else (_ref(newest), _facts(newest))
 
     def renew(self, job: str, facts: Mapping[str, str], prefer: str = "") -> FeatureSetRef | None:
         """Return the newest ready set of a job with these facts, as new as if written now; see `FeatureStore`."""
@@ -121,7 +135,7 @@ class TarantoolFeatures:
         return None
 
     def purge(self, job: str, keep: int) -> int:
-        """Delete all but the `keep` newest ready sets of a job; return how many sets went."""
+        """Delete all but the newest ready sets of a job, and published ones; return how many sets went."""
         with self._server.session() as connection:
             return int(self._server.call(connection, "feature_purge", job, keep))
 

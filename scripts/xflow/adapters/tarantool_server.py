@@ -103,7 +103,10 @@ def mapped(error: Exception, where: str) -> XflowError:
         return ServiceUnavailable(f"{where}: no answer ({error}). Is it running? See ./start.sh status.")
     text = _text(error)
     if code in ACCESS_CODES:
-        return AccessDenied(f"{where}: {text}. Check the user, the password and the grants in XFLOW_TARANTOOL_URI.")
+        return AccessDenied(
+            f"{where}: {text}. Check the user, the password and the grants in XFLOW_TARANTOOL_URI. After an upgrade of "
+            "xFlow restart Tarantool: it runs docker/tarantool/schema.lua when it starts."
+        )
     if code == ER_MEMORY_ISSUE:
         return ServiceUnavailable(
             f"{where}: the server is out of memory ({text}). Purge old feature sets or raise its memtx_memory."

@@ -60,7 +60,9 @@ class SeriesAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_one_of_two)
 
     series_ids: Annotated[list[SeriesId], Field(fail_fast=True)] | None = Field(
-        default=None, min_length=1, description="Each once; read from the pipeline's newest feature set"
+        default=None,
+        min_length=1,
+        description="Each once; read from the features of the newest predictions that were published",
     )
     series: Annotated[list[Series], Field(fail_fast=True)] | None = Field(
         default=None, min_length=1, description="Each id once"

@@ -20,7 +20,7 @@ from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
 from xflow.serving.batching import Lanes
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.schemas_series import SeriesAsked, SeriesForecasts
-from xflow.serving.series_source import LAST_YEAR, NewestFeatures, Source, sent
+from xflow.serving.series_source import LAST_YEAR, PublishedFeatures, Source, sent
 from xflow.serving.served import ServedModel
 from xflow.serving.service import Service, Services
 from xflow.settings import ServingSettings
@@ -61,7 +61,7 @@ class Predictor:
 
     def __init__(self, service: Service, pipeline: str) -> None:
         self._service, self._pipeline = service, pipeline
-        self.features = NewestFeatures(service.features)
+        self.features = PublishedFeatures(service.features)
         self._lanes = Lanes(self._call, rows_a_call=SMALL_SERIES, most_waiting=MOST_WAITING, name=pipeline)
 
     async def forecasts(self, source: Source, horizon: int) -> Forecasts:
@@ -142,8 +142,8 @@ async def forecast(
 ) -> JSONResponse:
     """Return forecasts of series that the pipeline knows, by id, or of series that are sent, by the champion.
 
-    Series by id are those of the newest ready feature set of the pipeline's predictions, and their forecasts begin
-    where those of the pipeline do: the numbers are the same. Values sent may be one or more; their forecast begins
+    Series by id are those of the pipeline's published predictions that know the newest values, and their forecasts
+    begin where those of the pipeline do: the numbers are the same. Values sent are two or more; their forecast begins
     after the last one. A request has at most 1,000 series and 200,000 values, sent or forecast, unless the service is
     set up otherwise.
     """

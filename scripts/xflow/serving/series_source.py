@@ -1,4 +1,4 @@
-"""The series that forecasts are asked for: read from the newest feature set, or sent with the request."""
+"""The series that forecasts are asked for: read from the features that were published, or sent with the request."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -49,10 +49,11 @@ class Source:
     as_of: str | None = None
 
 
-class NewestFeatures:
-    """Reads series by id from the newest ready feature set of a pipeline's predictions.
+class PublishedFeatures:
+    """Reads series by id from the features of the pipeline's published predictions that know the newest values.
 
-    Which set that is, is asked for again after `FRESH_SECONDS`.
+    A run that failed, was stopped or has not ended publishes nothing, and one of an earlier date, such as a backfill's,
+    takes no later one's place. Which set it is, is asked for again after `FRESH_SECONDS`.
     """
 
     def __init__(self, features: FeatureStore) -> None:
@@ -65,7 +66,7 @@ class NewestFeatures:
         Raises
         ------
         Problem
-            404: some are not in the set. 503: there is no set, or none for long enough to be read.
+            404: some are not in the set. 503: none was published, or none stays for long enough to be read.
         """
         ref, facts, found = self._picked(pipeline.name, ids)
         unknown = {f"body.series_ids.{i}": "is in no series of it" for i, name in enumerate(ids) if name not in found}
@@ -82,20 +83,21 @@ class NewestFeatures:
         self, pipeline: str, ids: Sequence[str]
     ) -> tuple[FeatureSetRef, dict[str, str], dict[str, SeriesBlock]]:
         for _ in range(2):
-            ref, facts = self._newest(pipeline)
+            ref, facts = self._published(pipeline)
             try:
                 return ref, facts, self._features.pick(ref, ids)
-            except FeatureSetMissing:  # purged or replaced since it was the newest
+            except FeatureSetMissing:  # purged or replaced since it was looked up
                 self._known.pop(pipeline, None)
         raise Problem(503, f"features of {pipeline} are being replaced; try again", headers={"Retry-After": "1"})
 
-    def _newest(self, pipeline: str) -> tuple[FeatureSetRef, dict[str, str]]:
+    def _published(self, pipeline: str) -> tuple[FeatureSetRef, dict[str, str]]:
         now = time.monotonic()
         known = self._known.get(pipeline)
         if known is None or now - known[0] > FRESH_SECONDS:
-            found = self._features.newest(f"{pipeline}/predict")
+            found = self._features.published(f"{pipeline}/predict")
             if found is None:
-                raise Problem(503, f"{pipeline} has no ready features: run {pipeline}_predict, or send values")
+                detail = f"no predictions of {pipeline} were published: run {pipeline}_predict, or send values"
+                raise Problem(503, detail)
             known = self._known[pipeline] = (now, *found)
         return known[1:]
 

@@ -15,6 +15,7 @@ from xflow.steps.verify_models import (
     verify_features,
     verify_figures,
     verify_models,
+    verify_published,
 )
 from xflow.steps.verify_output import verify_output
 
@@ -73,7 +74,7 @@ def _sections(audited: Audited, prediction_id: str, kept_sets: int) -> Iterator[
     if kind == "predict":
         yield verify_output(audited)
     told = told_by_plans(audited) if kind == "train" else told_by_manifest(audited)
-    yield verify_features(audited, told, kept_sets)
+    yield [*verify_features(audited, told, kept_sets), *(verify_published(audited) if kind == "predict" else [])]
     yield [*verify_models(audited), *([verify_figures(audited)] if kind == "train" else [])]
     if kind == "predict" and (found := chain(audited, prediction_id)) is not None:
         yield found

@@ -47,6 +47,23 @@ def verify_features(audited: Audited, told: Sequence[FeatureSetRef], kept: int =
     return [*checks, Check(TARANTOOL, "feature set", State.OK, detail)]
 
 
+def verify_published(audited: Audited) -> list[Check]:
+    """Check that what answers online knows at least the values of a prediction that ended well."""
+    what, name = "features in service", str(audited.run["feature_set"])
+    if audited.features.ready(name) is None:
+        return []
+    found = audited.features.published(audited.key.job)
+    answers = found[0].id if found else "none"
+    rows = audited.lineage.find(run_key=answers)
+    as_of = str(rows[0]["as_of"] or "") if rows else ""
+    if answers != name and as_of < str(audited.run["as_of"] or ""):
+        detail = (
+            f"{answers} answers online, as of {as_of or 'never'}: the run ended before it marked its features published"
+        )
+        return [Check(TARANTOOL, what, State.FAULT, f"{detail}. Run it again by its id")]
+    return [Check(TARANTOOL, what, State.OK, f"{answers} answers online")]
+
+
 def told_by_plans(audited: Audited) -> list[FeatureSetRef]:
     """Return the feature set that the plans of a training's models name."""
     found = (_document(audited, version, "plan") for version in audited.versions.values())

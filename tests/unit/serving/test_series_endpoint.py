@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from served_world import COHORTS, FACTS, SERIES, ServedWorld, problem, served_world
+from served_world import COHORTS, FACTS, SERIES, ServedWorld, problem, published, served_world
 from small_models import HORIZON, LENGTH, START, small_model, small_panel, small_series
 from xflow.adapters.memory import MemoryFeatures
 from xflow.domain.candidate import Setting, build_candidate
@@ -99,7 +99,7 @@ def test_a_forecast_starts_where_the_pipeline_says(tmp_path: Path) -> None:
     world = served_world(tmp_path, model=model)
     series = small_series()
     short = SeriesBlock("short", START, series[1].values[:-2], np.zeros((LENGTH - 2, 0)), 9)
-    world.features.write(KEY, FACTS, [series[0], short])
+    published(world.features, KEY, [series[0], short])
     with world.client() as client:
         found = client.post(URL, json={"series_ids": ["short", "s0"]}).json()["forecasts"]
         sent = client.post(URL, json={"series": [MINE]}).json()["forecasts"]
@@ -120,14 +120,14 @@ def test_requests_side_by_side_get_their_own(client: TestClient) -> None:
 
 
 class Purging(MemoryFeatures):
-    """Loses a set between the look for the newest and the reading of it, so many times."""
+    """Loses a set between the look for it and the reading of it, so many times."""
 
     left = 0
 
     def pick(self, ref: FeatureSetRef, ids: Any) -> dict[str, Any]:
         if self.left:
             self.left -= 1
-            self.write(RunKey(pipeline=SERIES, kind="predict", run_id=f"new {self.left}"), FACTS, small_series())
+            published(self, RunKey(pipeline=SERIES, kind="predict", run_id=f"new {self.left}"), small_series())
             del self.sets[ref.id]
         return super().pick(ref, ids)
 
@@ -135,7 +135,7 @@ class Purging(MemoryFeatures):
 def test_a_set_that_is_purged_while_it_is_read_is_followed_by_the_newest(tmp_path: Path) -> None:
     world = served_world(tmp_path)
     features = Purging()
-    features.sets |= world.features.sets
+    published(features, KEY, small_series())
     features.left = 1
     world = ServedWorld(tmp_path, world.pipelines, features, world.models)
     with world.client() as client:
@@ -145,23 +145,33 @@ def test_a_set_that_is_purged_while_it_is_read_is_followed_by_the_newest(tmp_pat
         problem(client.post(URL, json={"series_ids": ["s0"]}), 503)
 
 
-def test_a_newer_set_is_read_soon(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def run_of(name: str) -> RunKey:
+    return KEY.model_copy(update={"run_id": name})
+
+
+def test_what_is_published_later_is_read_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("xflow.serving.series_source.FRESH_SECONDS", 0.0)
     world = served_world(tmp_path)
     with world.client() as client:
         assert client.post(URL, json={"series_ids": ["s0"]}).json()["feature_set"] == str(KEY)
-        newer = KEY.model_copy(update={"run_id": "two"})
-        world.features.write(newer, FACTS, small_series())
+        newer = run_of("two")
+        world.features.write(newer, FACTS, small_series())  # its run has not ended, or was stopped, or failed
+        assert client.post(URL, json={"series_ids": ["s0"]}).json()["feature_set"] == str(KEY)
+        published(world.features, run_of("backfill"), small_series(), as_of="2021-12-01T00:00:00")
+        assert client.post(URL, json={"series_ids": ["s0"]}).json()["feature_set"] == str(KEY)
+        published(world.features, newer, small_series())
         assert client.post(URL, json={"series_ids": ["s0"]}).json()["feature_set"] == str(newer)
 
 
-def test_without_features_or_without_a_model(tmp_path: Path) -> None:
+def test_without_published_features_or_without_a_model(tmp_path: Path) -> None:
     world = served_world(tmp_path)
-    world.features.purge(KEY.job, 0)
+    world.features.retract(str(KEY))
     with world.client() as client:
         found = client.post(URL, json={"series_ids": ["s0"]})
         problem(found, 503)
-        assert f"run {SERIES}_predict" in found.json()["detail"]
+        assert (
+            found.json()["detail"] == f"no predictions of {SERIES} were published: run {SERIES}_predict, or send values"
+        )
         assert client.post(URL, json={"series": [MINE]}).status_code == 200
         world.models._models.clear()
         problem(client.post(URL, json={"series": [MINE]}), 503)
@@ -250,7 +260,7 @@ def priced(tmp_path: Path) -> Iterator[TestClient]:
         for i, each in enumerate(small_series()[:2])
     ]
     facts = FACTS | {"exogenous": "price"}
-    world.features.write(KEY, facts, blocks)
+    assert world.features.publish(world.features.write(KEY, facts, blocks), facts["as_of"])
     panel = Panel(
         **{name: getattr(small_panel(), name) for name in ("freq", "ids", "starts", "offsets", "values")},
         exog_names=("price",),
