@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from xflow.environments import environment
 from xflow.pipeline import AnyPipeline, Pipeline, load
+from xflow.refs import RunKey
 from xflow.settings import Settings, pipelines_folder
 
 GENERATED = {"vacancies": " (generated sample: its figures say nothing of real vacancies)"}
@@ -64,21 +65,13 @@ def rows(run: dict[str, Any]) -> str:
 
 def ledger_row(settings: Settings, pipeline: str, kind: str, run_id: str) -> dict[str, Any]:
     """Return a run's row of ``mart.run``."""
-    import psycopg2
-    from psycopg2.extras import RealDictCursor
+    from xflow.adapters.greenplum import GreenplumMart  # its driver is not needed to show the help
 
-    connection = psycopg2.connect(settings.greenplum_dsn, cursor_factory=RealDictCursor)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT * FROM mart.run WHERE pipeline = %s AND kind = %s AND run_id = %s", (pipeline, kind, run_id)
-            )
-            row = cursor.fetchone()
-    finally:
-        connection.close()
+    key = RunKey.model_validate({"pipeline": pipeline, "kind": kind, "run_id": run_id})
+    row = GreenplumMart(settings.greenplum_dsn).run(key)
     if row is None:
         raise SystemExit(f"mart.run has no row of the {kind} run {run_id}, although Airflow says that it succeeded.")
-    return dict(row)
+    return row
 
 
 def scores(metrics: dict[str, float], pipeline: AnyPipeline) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from xflow.adapters import greenplum_errors, s3, tarantool_server
-from xflow.adapters.greenplum_server import CONNECTION, GreenplumServer
+from xflow.adapters.greenplum_server import GreenplumServer, connect
 from xflow.adapters.tarantool_server import TarantoolServer
 from xflow.doctor_probe import ANSWER_SECONDS, Seen, timed
 from xflow.errors import ConfigInvalid
@@ -84,13 +84,9 @@ def _s3_version(header: str) -> str:
 def examine_greenplum(settings: Settings) -> Seen:
     """Sign in, read the version, and ask whether the role may create the mart's tables."""
     server = GreenplumServer(settings.greenplum_dsn)
-    limits = {
-        "connect_timeout": ANSWER_SECONDS,
-        "tcp_user_timeout": ANSWER_SECONDS * 1000,
-        "options": f"-c statement_timeout={ANSWER_SECONDS}s",
-    }
+    limits = {"connect_timeout": ANSWER_SECONDS, "tcp_user_timeout": ANSWER_SECONDS * 1000}
     try:
-        with closing(psycopg2.connect(settings.greenplum_dsn, **CONNECTION | limits)) as connection:
+        with closing(connect(settings.greenplum_dsn, statement_seconds=ANSWER_SECONDS, limits=limits)) as connection:
             cursor = connection.cursor()
             cursor.execute("SELECT version(), current_user, current_database()")
             version, role, database = cursor.fetchone() or ("", "", "")

@@ -1,4 +1,4 @@
-"""What the contract tests share: a line to a server that a test can cut, and vacancy histories."""
+"""What the contract tests share: what is sent to the mart, a line that a test can cut, and vacancy histories."""
 
 import contextlib
 import itertools
@@ -6,13 +6,97 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+import psycopg2
+import psycopg2.extensions
 import pytest
 from vacancy_lives import RATES, Make, Snapshot
 
+from portable_sql import faults, shaped
 from xflow.adapters.vacancy_history import GreenplumHistory
 from xflow.refs import ModelVersionRef, RunKey
-from xflow.settings import Settings
+from xflow.settings import Settings, read_env_file
+
+# What a server, a database or a role may have set otherwise; before PostgreSQL 12 floats are shortened by default.
+OTHER_DEFAULTS = {"extra_float_digits": "0", "timezone": "Asia/Tokyo", "datestyle": "SQL, DMY", "enable_nestloop": "on"}
+ACCOUNTS = ("XFLOW_GREENPLUM_DSN", "XFLOW_READER_DSN", "XFLOW_SERVING_DSN")
+
+
+@pytest.fixture(scope="session")
+def stores(stores: Settings, stack_home: Path) -> Settings:
+    """The stores, whose database answers the product's accounts by other defaults than PostgreSQL 15 has."""
+    env = read_env_file(stack_home / "env")
+    for name in filter(env.get, ACCOUNTS):
+        connection = psycopg2.connect(env[name])
+        with connection, connection.cursor() as cursor:
+            for setting, value in OTHER_DEFAULTS.items():
+                cursor.execute(f"ALTER ROLE {connection.info.user} SET {setting} = %s", (value,))
+        connection.close()
+    return stores
+
+
+class Sent:
+    """The statements that the product has sent to the mart, each once as `portable_sql.shaped` writes it."""
+
+    def __init__(self) -> None:
+        self.shapes: set[str] = set()
+        self.wrong: dict[str, list[str]] = {}
+
+    def add(self, statement: bytes | None) -> None:
+        text = (statement or b"").decode("utf-8", "replace")
+        shape = shaped(text)
+        if shape not in self.shapes:
+            self.shapes.add(shape)
+            self.wrong |= {text: found} if (found := faults(text)) else {}
+
+
+SENT = Sent()
+
+
+@cache
+def watched(base: type[psycopg2.extensions.cursor]) -> type[psycopg2.extensions.cursor]:
+    """Return a kind of cursor that notes what it sends."""
+
+    class Watched(base):
+        def execute(self, query: Any, values: Any = None) -> None:
+            try:
+                super().execute(query, values)
+            finally:
+                SENT.add(self.query)
+
+        def copy_expert(self, query: Any, *more: Any) -> None:
+            try:
+                super().copy_expert(query, *more)
+            finally:
+                SENT.add(self.query)
+
+    return Watched
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_watched() -> Iterator[None]:
+    """Note every statement of a session that the product opens in this process; it names itself xflow."""
+    connect = psycopg2.connect
+
+    def watching(dsn: str, cursor_factory: Any = None, **more: Any) -> Any:
+        if more.get("application_name") == "xflow":
+            cursor_factory = watched(cursor_factory or psycopg2.extensions.cursor)
+        return connect(dsn, cursor_factory=cursor_factory, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg2, "connect", watching)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def statements_are_portable() -> Iterator[None]:
+    """Fail a test whose statements Greenplum 6 or 7 would refuse, or answer otherwise than PostgreSQL."""
+    yield
+    wrong, SENT.wrong = SENT.wrong, {}
+    assert wrong == {}, "statements that Greenplum would not take"
 
 
 class Line:

@@ -52,7 +52,8 @@ def figures(mart: Mart, key: RunKey) -> tuple[int, int, Mapping[str, object]]:
 
 
 def select(stores: Settings, query: str, *arguments: object) -> list[dict[str, object]]:
-    connection = psycopg2.connect(stores.greenplum_dsn, cursor_factory=psycopg2.extras.RealDictCursor)
+    exact = "-c extra_float_digits=3"
+    connection = psycopg2.connect(stores.greenplum_dsn, cursor_factory=psycopg2.extras.RealDictCursor, options=exact)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(query, arguments)

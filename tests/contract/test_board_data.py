@@ -223,8 +223,14 @@ def test_a_series_is_found_by_any_part_of_its_name(world: World, view: View) -> 
     }  # fmt: skip
     assert listed(view, name, "b1", 9)["series"] == ["B10"]
     assert listed(view, name, "%", 9)["series"] == ["a%", HOSTILE]
-    assert listed(view, name, "ряд", 9)["series"] == [HOSTILE]
+    assert listed(view, name, "ряд", 9)["series"] == listed(view, name, "РЯД", 9)["series"] == [HOSTILE]
     assert listed(view, name, "gone", 9) == {"series": [], "total": 0, "run_id": "new", "at": "2030-01-01T02:00:00Z"}
+
+
+def test_names_of_series_come_in_one_order_on_every_server(world: World, view: View) -> None:
+    names = ["ba", "Bb", "bC", "b-", "ёж", "еж"]
+    world.run("predict", "new", predictions=[point(name, 3, 1, 1.0, 0) for name in names], as_of="2024-02-01T00:00:00")
+    assert listed(view, world.pipeline.name, "", 9)["series"] == ["Bb", "b-", "bC", "ba", "еж", "ёж"]
 
 
 def test_a_forecast_stands_beside_what_is_known_and_what_was_forecast_before(world: World, view: View) -> None:

@@ -17,6 +17,7 @@ from mart_rows import INPUT, LEVELS, START, TABLES, batch, figures, input_rows, 
 
 from xflow.adapters import greenplum_tables
 from xflow.adapters.greenplum import GreenplumMart
+from xflow.adapters.greenplum_dialect import Dialect
 from xflow.errors import ConfigInvalid, ContractViolated, ServiceUnavailable
 from xflow.ports import TableRows
 from xflow.refs import RunKey
@@ -310,7 +311,7 @@ def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, s
 
 
 def test_tables_on_greenplum_are_distributed() -> None:
-    words = greenplum_tables._words("p", TABLES, on_greenplum=True)
+    words = greenplum_tables._words("p", TABLES, Dialect(6))
     ddl = {name: greenplum_tables._render(name, words) for name in ("run", "rejected_row", "input", "prediction")}
     assert "DISTRIBUTED BY (run_key)" in ddl["run"]
     assert "appendonly" not in ddl["run"]

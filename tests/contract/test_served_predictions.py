@@ -124,13 +124,13 @@ def test_a_line_cut_at_any_moment_of_the_end_doubles_and_loses_nothing(
     assert unknown, "no cut came after a commit"
 
 
-def test_a_transaction_that_still_goes_on_is_waited_for(stores: Settings, dsn: str, request_id: str) -> None:
+def test_a_transaction_that_still_goes_on_is_waited_for(stores: Settings, request_id: str) -> None:
     batch = Batch(rows(request_id, 2))
     connection = psycopg2.connect(stores.greenplum_dsn)
     try:
         cursor = connection.cursor()
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
-        sink = GreenplumServedPredictions(dsn)
+        sink = GreenplumServedPredictions(stores.greenplum_dsn)  # only to its own role a session shows what it does
         again = threading.Thread(target=write, args=(sink, batch), kwargs={"again": True})
         again.start()
         await_blocked(stores)
@@ -147,14 +147,15 @@ def test_a_transaction_that_still_goes_on_is_waited_for(stores: Settings, dsn: s
 
 
 def await_blocked(stores: Settings) -> None:
-    """Wait until a session waits for the lock of the log."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
+    """Wait until a session has been told that another one has the lock of the log, and asks again."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE %s"
+    asked = f"SELECT pg_try_advisory_xact_lock({WRITE_LOCK})%"
     connection = psycopg2.connect(stores.greenplum_dsn)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
             for _ in range(1_000):
-                cursor.execute(waiting, (WRITE_LOCK & 0xFFFFFFFF,))
+                cursor.execute(waiting, (asked,))
                 if cursor.fetchall() != [(0,)]:
                     return
                 time.sleep(0.01)

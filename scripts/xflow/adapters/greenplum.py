@@ -1,6 +1,5 @@
 """The mart and the run ledger in Greenplum, or in PostgreSQL on one machine."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from psycopg2.extras import RealDictCursor
 from pydantic_core import to_json
 
 from xflow.adapters import greenplum_tables, served_predictions
-from xflow.adapters.greenplum_server import GreenplumServer, copy
+from xflow.adapters.greenplum_server import GreenplumServer, copy, lock
 from xflow.errors import ConfigInvalid
 from xflow.ports import TableRows
 from xflow.refs import RunKey, TableLoad
@@ -40,7 +39,7 @@ class GreenplumMart(GreenplumServer):
         """Write or reset the ledger row of a run: state ``running``, no figures but `facts`."""
         empty = {name: None for name in RUN_SCHEMA.names if name not in KEY_COLUMNS + SERVER_COLUMNS}
         with self.transaction("start a run") as cursor:
-            _lock(cursor, key)
+            lock(cursor, str(key))
             _note(cursor, key, {**empty, "state": "running", **facts}, restart=True)
 
     def load(self, key: RunKey, tables: Sequence[TableRows], facts: Mapping[str, Any]) -> list[TableLoad]:
@@ -57,7 +56,7 @@ class GreenplumMart(GreenplumServer):
             The server went away, is out of disk, or ended a deadlock.
         """
         with self.transaction("load " + ", ".join(f"mart.{rows.table}" for rows in tables)) as cursor:
-            _lock(cursor, key)
+            lock(cursor, str(key))
             for table in sorted({rows.table for rows in tables}):
                 _clear(cursor, key, table)
             loads = [_copy(cursor, key, rows) for rows in tables]
@@ -87,12 +86,6 @@ class GreenplumMart(GreenplumServer):
 
 def _mart(table: str) -> sql.Identifier:
     return sql.Identifier("mart", table)
-
-
-def _lock(cursor: psycopg2.extensions.cursor, key: RunKey) -> None:
-    """Let one transaction at a time replace the rows of a run."""
-    number = int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:8], "big", signed=True)
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
 
 
 def _clear(cursor: psycopg2.extensions.cursor, key: RunKey, table: str) -> None:

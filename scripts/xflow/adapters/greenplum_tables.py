@@ -7,6 +7,8 @@ from string import Template
 import psycopg2.extensions
 import pyarrow as pa
 
+from xflow.adapters.greenplum_dialect import Dialect, dialect_of
+from xflow.adapters.greenplum_server import lock
 from xflow.errors import ConfigInvalid
 from xflow.schema import REJECTED_SCHEMA, RUN_SCHEMA, PipelineTables
 
@@ -46,7 +48,7 @@ def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineT
     names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
     if len(found) < len(names) or _lacking(found, pipeline, tables):
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+        lock(cursor, PREPARE_LOCK)
         found = _existing(cursor, names)  # another session may have done it meanwhile
         if len(found) < len(names):
             absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
@@ -104,19 +106,18 @@ def _create(
     cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables, absent: Mapping[str, str]
 ) -> None:
     """Create what is absent and nothing else: DDL on a table that stands would wait for its loads."""
-    cursor.execute("SELECT version() LIKE '%Greenplum%'")
-    ((on_greenplum,),) = cursor.fetchall()
-    words = _words(pipeline, tables, on_greenplum)
+    dialect = dialect_of(cursor)
+    words = _words(pipeline, tables, dialect)
     create_schema(cursor)
     for table, script in absent.items():
         cursor.execute(_render(script, words))
-        if not on_greenplum and table != "run":
+        if not dialect.greenplum and table != "run":
             # A run's rows lie side by side, so a block-range index finds them and costs COPY nothing.
             cursor.execute(f"CREATE INDEX ON mart.{table} USING brin (run_key) WITH (autosummarize = on)")
     cursor.execute(_render("lineage", words))
 
 
-def _words(pipeline: str, tables: PipelineTables, on_greenplum: bool) -> dict[str, str]:
+def _words(pipeline: str, tables: PipelineTables, dialect: Dialect) -> dict[str, str]:
     """Return what the DDL of a pipeline is rendered with."""
     return {
         "pipeline": pipeline,
@@ -124,19 +125,9 @@ def _words(pipeline: str, tables: PipelineTables, on_greenplum: bool) -> dict[st
         "prediction_columns": _defined(tables.prediction),
         "prediction_names": _listed(f'p."{name}"' for name in tables.prediction.names),
         "input_names": _listed(f'i."{name}" AS input_{name}' for name in tables.lineage),
-        **_storage(on_greenplum),
-    }
-
-
-def _storage(on_greenplum: bool) -> Mapping[str, str]:
-    """Return what differs between Greenplum and PostgreSQL in the DDL: storage and distribution."""
-    if not on_greenplum:
-        return dict.fromkeys(("by_run_key", "facts_by_row_id", "facts_by_input_row_id"), "")
-    facts = "WITH (appendonly=true, orientation=column, compresstype=zstd, compresslevel=1)"
-    return {
-        "by_run_key": "DISTRIBUTED BY (run_key)",
-        "facts_by_row_id": f"{facts} DISTRIBUTED BY (row_id)",
-        "facts_by_input_row_id": f"{facts} DISTRIBUTED BY (input_row_id)",
+        "by_run_key": dialect.spread("run_key"),
+        "facts_by_row_id": dialect.facts("row_id"),
+        "facts_by_input_row_id": dialect.facts("input_row_id"),
     }
 
 

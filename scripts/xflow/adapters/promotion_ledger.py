@@ -10,7 +10,8 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
-from xflow.adapters.greenplum_server import GreenplumServer
+from xflow.adapters.greenplum_dialect import dialect_of
+from xflow.adapters.greenplum_server import GreenplumServer, lock, scalar
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.promotion_ports import SAME, PromotionRecord
 
@@ -87,22 +88,16 @@ def _prepare(cursor: psycopg2.extensions.cursor) -> None:
     """Create the table when it is absent."""
     if _exists(cursor):
         return
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+    lock(cursor, PREPARE_LOCK)
     if _exists(cursor):
         return
     create_schema(cursor)
-    cursor.execute("SELECT version() LIKE '%Greenplum%' AS found")
     columns = "".join(f',\n    "{f.name}" {COLUMN_TYPES[f.type]}{"" if f.nullable else " NOT NULL"}' for f in SCHEMA)
-    storage = "DISTRIBUTED BY (model_name)" if _only(cursor) else ""
+    storage = dialect_of(cursor).spread("model_name")
     text = files("xflow.sql").joinpath("promotion.sql").read_text(encoding="utf-8")
     cursor.execute(Template(text).substitute(columns=columns, by_model_name=storage))
 
 
 def _exists(cursor: psycopg2.extensions.cursor) -> bool:
     cursor.execute("SELECT to_regclass('mart.promotion') IS NOT NULL AS found")
-    return _only(cursor)
-
-
-def _only(cursor: psycopg2.extensions.cursor) -> bool:
-    (row,) = cursor.fetchall()
-    return bool(row["found"] if isinstance(row, dict) else row[0])
+    return bool(scalar(cursor))

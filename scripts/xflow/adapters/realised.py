@@ -11,7 +11,8 @@ import psycopg2.extensions
 import pyarrow as pa
 from psycopg2.extras import RealDictCursor
 
-from xflow.adapters.greenplum_server import GreenplumServer
+from xflow.adapters.greenplum_dialect import dialect_of
+from xflow.adapters.greenplum_server import GreenplumServer, lock
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.domain.monitoring import Cell
 from xflow.domain.vacancies.realised import FACTS, OUTCOME_SCHEMA
@@ -68,14 +69,14 @@ class GreenplumRealised(GreenplumServer):
         with self.transaction("prepare mart.realised") as cursor:
             if _stands(cursor):
                 return
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+            lock(cursor, PREPARE_LOCK)
             if not _stands(cursor):
                 create_schema(cursor)
                 types = [
                     f',\n    "{f.name}" {COLUMN_TYPES[f.type]}{"" if f.nullable else " NOT NULL"}'
                     for f in REALISED_SCHEMA
                 ]
-                storage = "DISTRIBUTED BY (run_key)" if _on_greenplum(cursor) else ""
+                storage = dialect_of(cursor).spread("run_key")
                 cursor.execute(_render("realised", columns="".join(types), storage=storage))
 
     def newest(self, column: str) -> datetime | None:
@@ -114,7 +115,7 @@ class GreenplumRealised(GreenplumServer):
                     f", CASE WHEN m.value BETWEEN m.lower_{name} AND m.upper_{name} THEN 1 ELSE 0 END AS inside_{name}"
                     for name in names
                 ),
-                "by_series": "DISTRIBUTED BY (series_id)" if _on_greenplum(cursor) else "",
+                "by_series": dialect_of(cursor).spread("series_id"),
             }
             trainings = list(asked.trainings.items())
             values = {
@@ -197,9 +198,4 @@ def _render(name: str, **words: str) -> str:
 
 def _stands(cursor: psycopg2.extensions.cursor) -> bool:
     cursor.execute("SELECT to_regclass('mart.realised') IS NOT NULL")
-    return bool(cursor.fetchone() == (True,))
-
-
-def _on_greenplum(cursor: psycopg2.extensions.cursor) -> bool:
-    cursor.execute("SELECT version() LIKE '%Greenplum%'")
     return bool(cursor.fetchone() == (True,))

@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2 import sql
 
-from xflow.adapters.greenplum_server import GreenplumServer, copy
+from xflow.adapters.greenplum_dialect import dialect_of
+from xflow.adapters.greenplum_server import GreenplumServer, copy, lock, scalar
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.schema import SERVED_SCHEMA
 
 TABLE = sql.Identifier("mart", "served_prediction")
 WRITE_LOCK = 0x7365727665  # "serve": one batch at a time
-PATIENCE = "SET statement_timeout = '60s'"  # covers the wait for the lock, too
+PATIENCE_SECONDS = 60
+PATIENCE = f"SET statement_timeout = '{PATIENCE_SECONDS}s'"
 THERE = """
 SELECT 1 FROM mart.served_prediction WHERE batch_id = %s AND served_at BETWEEN %s AND %s LIMIT 1
 """
@@ -52,7 +54,7 @@ class GreenplumServedPredictions(GreenplumServer):
             The table does not stand yet, or the role may not add to it.
         """
         with self.transaction("write mart.served_prediction", settings=PATIENCE) as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
+            lock(cursor, WRITE_LOCK, PATIENCE_SECONDS)
             if again and _there(cursor, batch_id, rows):
                 return
             copy(cursor, TABLE, ("batch_id", batch_id), SERVED_SCHEMA, [rows])
@@ -62,16 +64,15 @@ def prepare(cursor: psycopg2.extensions.cursor) -> None:
     """Create the table when it is absent, as the loader, and let the service add to it when it has an account."""
     if _stands(cursor):
         return
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+    lock(cursor, PREPARE_LOCK)
     if _stands(cursor):
         return
     create_schema(cursor)
-    on_greenplum = _told(cursor, "version() LIKE '%Greenplum%'")
+    dialect = dialect_of(cursor)
     columns = "".join(f',\n    "{f.name}" {COLUMN_TYPES[f.type]} NOT NULL' for f in SERVED_SCHEMA)
     text = files("xflow.sql").joinpath("served_prediction.sql").read_text(encoding="utf-8")
-    storage = "DISTRIBUTED BY (request_id)" if on_greenplum else ""
-    cursor.execute(Template(text).substitute(columns=columns, storage=storage))
-    if not on_greenplum:
+    cursor.execute(Template(text).substitute(columns=columns, storage=dialect.spread("request_id")))
+    if not dialect.greenplum:
         cursor.execute("CREATE INDEX ON mart.served_prediction USING brin (served_at) WITH (autosummarize = on)")
     # docker/greenplum/accounts.sql makes the account; where it does so later, it grants this itself.
     if _told(cursor, "EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'xflow_serving')"):
@@ -84,8 +85,7 @@ def _stands(cursor: psycopg2.extensions.cursor) -> bool:
 
 def _told(cursor: psycopg2.extensions.cursor, condition: str) -> bool:
     cursor.execute(f"SELECT {condition}")
-    ((told,),) = cursor.fetchall()
-    return bool(told)
+    return bool(scalar(cursor))
 
 
 def _there(cursor: psycopg2.extensions.cursor, batch_id: str, rows: pa.RecordBatch) -> bool:

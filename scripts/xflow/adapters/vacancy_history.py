@@ -1,6 +1,5 @@
 """What is known of every vacancy over time, in Greenplum or PostgreSQL."""
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 from psycopg2 import sql
 
 from xflow.adapters import vacancy_history_tables as tables
-from xflow.adapters.greenplum_server import GreenplumServer, copy
+from xflow.adapters.greenplum_server import GreenplumServer, copy, lock
 from xflow.domain.vacancies.detail_order import KnownVacancy, worth_a_detail
 from xflow.domain.vacancies.flat import DELIVERY_SCHEMA, SIGHTING_SCHEMA
 from xflow.domain.vacancies.market import LISTING_SCHEMA, MARKET_SCHEMA
@@ -79,7 +78,7 @@ class GreenplumHistory(GreenplumServer):
         """Merge one snapshot in one transaction; return False, and read no rows, when it was known already."""
         table = f"mart.{self._pipeline}_snapshot"
         with self.transaction(f"ingest snapshot {snapshot.snapshot_id}") as cursor:
-            self._lock(cursor)
+            lock(cursor, f"{self._pipeline} history")  # one transaction at a time changes it
             cursor.execute(f"SELECT 1 FROM {table} WHERE snapshot_id = %s", (snapshot.snapshot_id,))  # noqa: S608
             if cursor.fetchone() is not None:
                 return False
@@ -102,7 +101,6 @@ class GreenplumHistory(GreenplumServer):
     def wanted(self, scope: str, listed: Mapping[str, datetime | None]) -> list[str]:
         """Return the vacancies whose details tell something new, the most telling first."""
         with self.transaction("read the open vacancies") as cursor:
-            cursor.execute(tables.NO_LOOPS)
             cursor.execute(OPEN_VACANCIES.format(pipeline=self._pipeline))
             known = {name: KnownVacancy(*facts) for name, *facts in cursor.fetchall()}
         return worth_a_detail(listed, known, scope)
@@ -117,7 +115,7 @@ class GreenplumHistory(GreenplumServer):
         table = f"mart.{self._pipeline}_market"
         days = {(row["scope"], row["day"]) for row in market.select(["scope", "day"]).to_pylist()}
         with self.transaction(f"load {table}") as cursor:
-            self._lock(cursor)
+            lock(cursor, f"{self._pipeline} history")  # one transaction at a time changes it
             for scope, day in sorted(days):
                 cursor.execute(f"DELETE FROM {table} WHERE scope = %s AND day = %s", (scope, day))  # noqa: S608
             for scope in sorted({scope for scope, _ in days}):
@@ -149,16 +147,11 @@ class GreenplumHistory(GreenplumServer):
         neighbours = {"before": before[0][0], "before_at": before[0][1], "after": after[0][0], "after_at": after[0][1]}
         return {**place, **neighbours}
 
-    def _lock(self, cursor: psycopg2.extensions.cursor) -> None:
-        """Let one transaction at a time change this history."""
-        digest = hashlib.sha256(f"{self._pipeline} history".encode()).digest()
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
-
     def _stream(
         self, action: str, statement: str, values: Mapping[str, object], schema: pa.Schema
     ) -> Iterator[pa.RecordBatch]:
         """Yield a query's rows through a cursor on the server, `FETCHED_ROWS` in memory at a time."""
-        with self.transaction(action, name=f"xflow_{uuid.uuid4().hex}", settings=tables.NO_LOOPS) as cursor:
+        with self.transaction(action, name=f"xflow_{uuid.uuid4().hex}") as cursor:
             cursor.itersize = FETCHED_ROWS
             cursor.execute(statement, values)
             while rows := cursor.fetchmany(FETCHED_ROWS):

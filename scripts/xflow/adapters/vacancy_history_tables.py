@@ -8,14 +8,14 @@ from string import Template
 import psycopg2.extensions
 import pyarrow as pa
 
+from xflow.adapters.greenplum_dialect import Dialect, dialect_of
+from xflow.adapters.greenplum_server import lock
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.domain.vacancies.flat import DETAIL_SCHEMA, LISTED_COLUMNS, SIGHTING_SCHEMA
 from xflow.schema import VACANCY_SCHEMA
 
 LISTED_SCHEMA = pa.schema([VACANCY_SCHEMA.field(name) for name in LISTED_COLUMNS])
 ALWAYS, NEVER = "'infinity'::timestamp", "'-infinity'::timestamp"
-NO_LOOPS = "SET LOCAL enable_nestloop TO off"
-"""PostgreSQL takes the parts of the history's query for far smaller than they are; Greenplum has this off by itself."""
 SHOWN = (
     *VACANCY_SCHEMA.names,
     *("scope", "published_first", "published_last", "archived_at", "checked_at", "detail_etag", "detail_published_at"),
@@ -37,10 +37,10 @@ def prepare(cursor: psycopg2.extensions.cursor, words: Mapping[str, str]) -> Non
     comment = f"One row a vacancy, as it is known now. Definition {hashlib.sha256(statement.encode()).hexdigest()[:16]}"
     if _comment(cursor, name) == comment:
         return
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+    lock(cursor, PREPARE_LOCK)
     if not _exists(cursor, f"mart.{words['pipeline']}_snapshot"):
         create_schema(cursor)
-        cursor.execute(render("tables", {**words, **_columns(), **_storage(cursor)}))
+        cursor.execute(render("tables", {**words, **_columns(), **_storage(dialect_of(cursor))}))
     _add_columns(cursor, f"mart.{words['pipeline']}_version")
     cursor.execute(f"DROP VIEW IF EXISTS {name}")
     cursor.execute(f"CREATE VIEW {name} AS {statement}")
@@ -59,7 +59,7 @@ def _add_columns(cursor: psycopg2.extensions.cursor, table: str) -> None:
 def create_staged(cursor: psycopg2.extensions.cursor) -> None:
     """Create the table that a snapshot is copied to; it goes with the transaction."""
     columns = ", ".join(f'"{f.name}" {COLUMN_TYPES[f.type]}' for f in SIGHTING_SCHEMA)
-    distribution = _storage(cursor)["by_vacancy"]
+    distribution = _storage(dialect_of(cursor))["by_vacancy"]
     cursor.execute(f"CREATE TEMPORARY TABLE staged (snapshot_id text, {columns}) ON COMMIT DROP {distribution}")
 
 
@@ -71,7 +71,7 @@ def merge(cursor: psycopg2.extensions.cursor, pipeline: str, values: Mapping[str
         "staged_listed": _listed(f't."{name}"' for name in LISTED_COLUMNS),
         "detail_names": _listed(f'"{name}"' for name in DETAIL_SCHEMA.names),
         "staged_detail": _listed(f't."{name}"' for name in DETAIL_SCHEMA.names),
-        "temporary_by_vacancy": _storage(cursor)["by_vacancy"],
+        "temporary_by_vacancy": _storage(dialect_of(cursor))["by_vacancy"],
     }
     cursor.execute(render("merge", words), values)
 
@@ -95,12 +95,10 @@ def _columns() -> dict[str, str]:
     }
 
 
-def _storage(cursor: psycopg2.extensions.cursor) -> Mapping[str, str]:
-    """Return what differs between Greenplum and PostgreSQL: the distribution. All of it is updated, so on heap."""
-    cursor.execute("SELECT version() LIKE '%Greenplum%'")
+def _storage(dialect: Dialect) -> Mapping[str, str]:
+    """Return how the tables are spread. All of them change, so they are on the heap."""
     keys = {"by_vacancy": "vacancy_id", "by_snapshot": "snapshot_id", "by_role": "professional_role_id"}
-    on_greenplum = cursor.fetchone() == (True,)
-    return {word: f"DISTRIBUTED BY ({key})" if on_greenplum else "" for word, key in keys.items()}
+    return {word: dialect.spread(key) for word, key in keys.items()}
 
 
 def _exists(cursor: psycopg2.extensions.cursor, name: str) -> bool:

@@ -84,7 +84,7 @@ moment AS (
     GROUP BY scope, moment
 ),
 -- The complete snapshots after each moment: the first, and the one that settles an absence.
-following AS (
+subsequent AS (
     SELECT m.scope, m.moment, f.taken_at AS first_after, n.taken_at AS settling
     FROM moment m
     JOIN complete f ON f.scope = m.scope AND f.number = m.passed + 1
@@ -97,7 +97,7 @@ absent AS (
            CASE WHEN f.settling <= coalesce(l.published_last, o.last_seen) + $window THEN f.settling END AS settled_at
     FROM open o
     JOIN life l ON l.vacancy_id = o.vacancy_id
-    JOIN following f ON f.scope = o.scope AND f.moment = o.open_at
+    JOIN subsequent f ON f.scope = o.scope AND f.moment = o.open_at
     WHERE f.first_after <= coalesce(l.published_last, o.last_seen) + $window
 ),
 history AS (

@@ -7,12 +7,8 @@ from xflow.adapters.board_reader import Reading, Row
 from xflow.serving.board.view import Json, View, predicts, utc
 from xflow.serving.problems import Problem
 
-SEARCH = """
-SELECT series_id, count(*) OVER () AS total
-FROM (SELECT DISTINCT series_id FROM mart.${pipeline}_prediction WHERE run_key = %(run_key)s) each
-WHERE position(lower(%(search)s) IN lower(series_id)) > 0
-ORDER BY length(series_id), series_id
-LIMIT %(limit)s
+NAMES = """
+SELECT DISTINCT series_id FROM mart.${pipeline}_prediction WHERE run_key = %(run_key)s
 """
 NEWEST_INPUT = """
 SELECT run_key FROM mart.run
@@ -45,11 +41,19 @@ def listed(view: View, name: str, text: str, limit: int) -> Json:
         newest = predicts(reading, pipeline.name, 1)
         if not newest or not reading.has(f"{pipeline.name}_prediction"):
             return {"series": [], "total": 0, "run_id": None, "at": None}
-        asked = {"run_key": newest[0]["run_key"], "search": text, "limit": limit}
-        found = reading.rows(SEARCH, asked, pipeline=pipeline.name)
-    total = found[0]["total"] if found else 0
-    names = [row["series_id"] for row in found]
-    return {"series": names, "total": total, "run_id": newest[0]["run_id"], "at": utc(newest[0]["started_at"])}
+        rows = reading.rows(NAMES, {"run_key": newest[0]["run_key"]}, pipeline=pipeline.name)
+    names = _holding(text, [row["series_id"] for row in rows])
+    run = newest[0]
+    return {"series": names[:limit], "total": len(names), "run_id": run["run_id"], "at": utc(run["started_at"])}
+
+
+def _holding(text: str, names: Sequence[str]) -> list[str]:
+    """Return the names that hold a text, in any case; short ones first.
+
+    Servers differ in it: of an empty text, in the case of letters other than a to z, and in the order of names.
+    """
+    wanted = text.casefold()
+    return sorted((name for name in names if wanted in name.casefold()), key=lambda name: (len(name), name))
 
 
 def forecast(view: View, name: str, series: str, periods: int) -> Json:
