@@ -100,9 +100,13 @@ def register(plan: Json, fitted: Json) -> Json:
 @task
 def judge(plan: Json, version: Json) -> Json:
     """Score the version and the champion on one holdout, and decide which of them should serve."""
-    verdict = runner(TrainRunner).judge(plan, version)
+    run = runner(TrainRunner)
+    verdict = run.judge(plan, version)
     outcome = "wins" if verdict["outcome"] == "promoted" else verdict["outcome"]
     log.info("%s version %s: %s: %s", version["name"], version["version"], outcome, verdict["reason"])
+    if verdict["champion_damage"]:
+        log.warning("%s: %s", version["name"], verdict["champion_damage"])
+        tell(run.pipeline, "failure", f"{version['name']}: {verdict['champion_damage']}")
     return verdict
 
 

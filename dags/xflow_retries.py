@@ -22,6 +22,7 @@ FAILS: dict[type[errors.Permanent], str] = {
     errors.ForecastNotFinite: "a model predicts no numbers: look at its input, then train again",
     errors.FeatureSetMissing: "the features are gone or damaged: run again from the first task",
     errors.ChampionMissing: "there is no champion: train first",
+    errors.ModelDamaged: "the files of a model are gone or damaged: put another version into service, or train again",
     errors.ModelMissing: "the registry does not have the model: look into MLflow",
     errors.ModelIncompatible: "the champion was made for another configuration: train again",
     errors.ModelRefused: "the service refused the version, and the old one still answers: read why, then train again",

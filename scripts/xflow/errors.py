@@ -18,7 +18,8 @@
         ├── DeadlineMissed        the predictions were not there when they had to be
         ├── FloorNotBeaten        no candidate beats the floor in the backtest
         ├── ModelMissing          no such model, version or run in the registry
-        │   └── ChampionMissing   no model carries the champion alias
+        │   ├── ChampionMissing   no model carries the champion alias
+        │   └── ModelDamaged      a version's files are gone, or cannot be loaded
         ├── ModelIncompatible     the champion cannot forecast this input
         ├── ModelRefused          a version did not pass what a service tests before it lets it answer
         ├── NotReproducible       what a model was made from is not known, or not there any more
@@ -95,6 +96,10 @@ class ModelMissing(Permanent):
 
 class ChampionMissing(ModelMissing):
     """No registered model version carries the champion alias."""
+
+
+class ModelDamaged(ModelMissing):
+    """The registry has the version, but its files are gone, in part or whole, or cannot be loaded by this code."""
 
 
 class ModelIncompatible(Permanent):

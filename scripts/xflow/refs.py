@@ -200,6 +200,8 @@ class Verdict(Ref):
         ``promoted``: it won; ``kept``: it did not; ``refused``: it could not be compared.
     metric, unit, figures
         What was compared, on units such as ``series``, and every figure.
+    champion_damage
+        Why the version that serves could not be loaded; ``""`` when it could.
     """
 
     version: ModelVersionRef
@@ -212,6 +214,7 @@ class Verdict(Ref):
     figures: dict[str, float] = {}
     holdout_hash: str
     feature_set: str
+    champion_damage: str = ""
 
     @property
     def promote(self) -> bool:

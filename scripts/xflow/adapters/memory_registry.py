@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xflow.environments import PRODUCTION, STAGED, Environment
-from xflow.errors import ModelMissing
+from xflow.errors import ModelDamaged, ModelMissing
 from xflow.refs import ModelVersionRef, RunKey
 
 if TYPE_CHECKING:
@@ -128,7 +128,10 @@ class MemoryRegistry:
         runs = self.versions.get(version.name, [])
         if int(version.version) > len(runs):
             raise ModelMissing(f"{version.name} has no version {version.version}")
-        model: AnyModel = pickle.loads(self.models[runs[int(version.version) - 1]])  # noqa: S301  # its own pickle
+        try:
+            model: AnyModel = pickle.loads(self.models[runs[int(version.version) - 1]])  # noqa: S301  # its own pickle
+        except (KeyError, pickle.UnpicklingError) as error:
+            raise ModelDamaged(f"{version.name} version {version.version}: its files are gone or damaged.") from error
         return model
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:

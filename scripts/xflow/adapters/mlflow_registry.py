@@ -11,9 +11,9 @@ from xflow.adapters.mlflow_model import CohortsModel, ForecastModel
 from xflow.adapters.mlflow_notes import MODEL, NOTE
 from xflow.adapters.mlflow_runs import MlflowRuns
 from xflow.adapters.mlflow_server import mapped
-from xflow.adapters.model_code import load_with_own_code
+from xflow.adapters.model_code import load_with_own_code, missing_files
 from xflow.environments import STAGED
-from xflow.errors import ModelMissing
+from xflow.errors import ModelDamaged, ModelMissing
 from xflow.refs import ModelVersionRef
 
 if TYPE_CHECKING:
@@ -70,23 +70,45 @@ class MlflowRegistry(MlflowRuns):
 
     def load(self, version: ModelVersionRef) -> "AnyModel":
         """Return the fitted model of a version."""
-        with mapped(self._uri), tempfile.TemporaryDirectory(prefix="xflow-") as folder:
+        with tempfile.TemporaryDirectory(prefix="xflow-") as folder:
             self.download(version, Path(folder))
-            wrapped: ForecastModel | CohortsModel = load_with_own_code(Path(folder)).unwrap_python_model()
-            return wrapped.model
+            try:
+                wrapped: ForecastModel | CohortsModel = load_with_own_code(Path(folder)).unwrap_python_model()
+                model = wrapped.model
+            except (OSError, MemoryError):  # of this machine
+                raise
+            except Exception as error:  # unpickling runs code of any library
+                raise ModelDamaged(
+                    f"{version.name} version {version.version} cannot be loaded: {type(error).__name__}: {error}. Its "
+                    "files are damaged, or of other versions of xFlow or of its libraries."
+                ) from error
+        return model
 
     def download(self, version: ModelVersionRef, target: Path) -> None:
         """Download a version's model, as MLflow keeps it, into a folder.
 
         The code that was logged with it stays: it is many files, and whoever loads the model here has its own.
+
+        Raises
+        ------
+        ModelDamaged
+            MLflow knows the version, and not all files that it is loaded from are there any more.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        with mapped(self._uri):
-            model = get_artifact_repository(f"models:/{version.name}/{version.version}", self._uri)
-            for part in model.list_artifacts(None):
-                if part.path != CODE:
-                    model.download_artifacts(part.path, str(target))
+        try:
+            with mapped(self._uri):
+                model = get_artifact_repository(f"models:/{version.name}/{version.version}", self._uri)
+                for part in model.list_artifacts(None):
+                    if part.path != CODE:
+                        model.download_artifacts(part.path, str(target))
+        except ModelMissing as error:
+            raise ModelDamaged(f"{version.name} version {version.version}: its files are gone: {error}.") from error
+        if missing := missing_files(target):
+            raise ModelDamaged(
+                f"{version.name} version {version.version}: its files in MLflow are gone or not complete: there is no "
+                f"{', '.join(missing)}."
+            )
 
     def promote(self, version: ModelVersionRef, previous: ModelVersionRef | None) -> None:
         """Let a version serve in this environment, and keep the one that did as the previous one."""

@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import xflow
 
 PARTS = (
@@ -36,6 +38,19 @@ def write_code(folder: Path) -> Path:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
     return target
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Return which files that a model cannot be loaded without are not in its folder."""
+    described = folder / "MLmodel"
+    try:
+        facts = yaml.safe_load(described.read_text(encoding="utf-8"))["flavors"]["python_function"]
+        wanted = [facts["python_model"], *(each["path"] for each in facts.get("artifacts", {}).values())]
+    except FileNotFoundError:
+        return [described.name]
+    except (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return [f"readable {described.name}"]
+    return [name for name in wanted if not (folder / name).exists()]
 
 
 def load_with_own_code(folder: Path) -> Any:

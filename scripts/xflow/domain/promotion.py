@@ -106,7 +106,12 @@ def decide(
         figures = {f"holdout_{metric}_challenger": score, f"holdout_{metric}_floor": holdout.floor}
         return Decision("kept", f"holdout {metric} {score:.4f} does not beat the floor's {holdout.floor:.4f}", figures)
     if champion is None:
-        return Decision("promoted", f"{absent}: holdout {metric} {score:.4f}", {f"holdout_{metric}_challenger": score})
+        figures = {f"holdout_{metric}_challenger": score}
+        if holdout.floor is None:
+            return Decision("promoted", f"{absent}: holdout {metric} {score:.4f}", figures)
+        figures[f"holdout_{metric}_floor"] = holdout.floor
+        beaten = f"holdout {metric} {score:.4f} against the floor's {holdout.floor:.4f}"
+        return Decision("promoted", f"{absent}: {beaten}", figures)
     if champion.shape != challenger.shape:
         raise ValueError(f"champion scored {champion.shape} {unit}, challenger {challenger.shape}")
     both = np.isfinite(champion) & np.isfinite(challenger)

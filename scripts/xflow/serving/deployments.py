@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xflow.errors import ChampionMissing, ModelMissing, ModelRefused, Permanent, Retryable, XflowError
+from xflow.errors import ChampionMissing, ModelDamaged, ModelMissing, ModelRefused, Permanent, Retryable, XflowError
 from xflow.pipeline import AnyPipeline
 from xflow.refs import ModelVersionRef
 from xflow.serving.deployment_report import Attempt, Deployment, ModelState, Outcome, number, report, shortly, state
@@ -17,6 +17,7 @@ from xflow.serving.model_cache import ModelCache
 from xflow.serving.pipeline_files import read_again
 from xflow.serving.served import ServedModel, ServedModels
 from xflow.serving.smoke import Smoke, smoke_test
+from xflow.steps.champions import remedy
 from xflow.steps.kinds import model_kind
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Deployments:
         ------
         ModelMissing
             No pipeline has such a model, or the registry no such version.
+        ModelDamaged
+            The registry does not have all files of the version any more.
         ModelRefused
             The version cannot be loaded, was trained for another configuration, or failed its smoke test.
         ServiceUnavailable
@@ -185,7 +188,10 @@ class Deployments:
         """Return a version that may answer, and what its smoke test found."""
         pipeline, target = self._owner(version.name)
         current = self._current(version.name)
-        folder = self._cache.fetch(version, {number(current)})
+        try:
+            folder = self._cache.fetch(version, {number(current)})
+        except ModelDamaged as error:
+            raise ModelDamaged(f"{error} {remedy(pipeline, version, self._registry)}") from error
         model, pyfunc, golden = loaded(folder, version)
         _check_made_for(pipeline, model, version)
         served = ServedModel(pipeline, target, version, model, pyfunc, datetime.now(UTC))

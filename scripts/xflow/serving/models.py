@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from xflow.errors import ChampionMissing, DiskFull, ModelMissing, ModelRefused, Retryable, XflowError
+from xflow.errors import ChampionMissing, DiskFull, ModelDamaged, ModelMissing, ModelRefused, Retryable, XflowError
 from xflow.serving.access import MayDeploy, MayPredict
 from xflow.serving.deployment_report import Deployment, ModelState
 from xflow.serving.problems import Problem, problem_responses
@@ -80,10 +80,10 @@ def _problem(error: XflowError, name: str, version: str) -> Exception:
     stays = "what is in service stays"
     if isinstance(error, ChampionMissing):
         return Problem(404, str(error), {"path.name": "no champion"})
+    if isinstance(error, (ModelRefused, ModelDamaged)):
+        return Problem(409, f"{str(error).rstrip('.')}; {stays}", {"body.version": "refused"})
     if isinstance(error, ModelMissing):
         return Problem(404, f"{name} has no version {version or 'that serves'}, or no pipeline has such a model")
-    if isinstance(error, ModelRefused):
-        return Problem(409, f"{error}; {stays}", {"body.version": "refused"})
     if isinstance(error, DiskFull):
         return Problem(507, f"the volume of the service is full: free space there; {stays}")
     if isinstance(error, Retryable):

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from xflow.errors import ChampionMissing, ModelIncompatible
+from xflow.errors import ChampionMissing, ModelDamaged, ModelIncompatible, ModelMissing
 from xflow.pipeline import AnyPipeline
 from xflow.ports import ModelRegistry
 from xflow.promotion_ports import PromotionLedger
@@ -39,17 +40,59 @@ def champions(
         No target has, or had, a champion.
     ModelMissing
         The version that served at a past date is no longer in the registry.
+    ModelDamaged
+        The files of a champion are gone, or cannot be loaded.
     ModelIncompatible
         A champion was trained for another configuration of the pipeline.
     """
     found = {}
     for target, version in (models or versions(pipeline, at, registry=registry, ledger=ledger)).items():
-        model = registry.load(version)
+        model = loaded(pipeline, version, registry)
         if wrong := model_kind(pipeline).mismatch(model):
             advice = f"Train again: {pipeline.name}_train." if at is None else "Predict with the file of that date."
             raise ModelIncompatible(f"{version.name} version {version.version} was {wrong}. {advice}")
         found[target] = Champion(version, model)
     return found
+
+
+def loaded(pipeline: AnyPipeline, version: ModelVersionRef, registry: ModelRegistry) -> Any:
+    """Return the model of a version of one of the pipeline's models.
+
+    Raises
+    ------
+    ModelDamaged
+        Its files are gone, or cannot be loaded: with the commands that help.
+    """
+    try:
+        return registry.load(version)
+    except ModelDamaged as error:
+        raise ModelDamaged(f"{error} {remedy(pipeline, version, registry)}") from error
+
+
+def remedy(pipeline: AnyPipeline, version: ModelVersionRef, registry: ModelRegistry) -> str:
+    """Return what a person does about a version that cannot be loaded."""
+    target = next((each for each in pipeline.targets if pipeline.model_name(each) == version.name), "")
+    named = f"{pipeline.name} --target {target}" if target else pipeline.name
+    champion, ways = registry.champion(version.name), []
+    if champion is not None and champion.version == version.version:
+        before = _previous(version, registry)
+        if before:
+            ways.append(f'put version {before}, which served before, back: xflow rollback {named} --reason "..."')
+        ways.append(f'put another version into service: xflow promote {named} --to VERSION --reason "..."')
+    else:
+        ways.append("name another version")
+    ways.append(f"train again: {pipeline.name}_train, or xflow train {pipeline.name}")
+    text = "; or ".join(ways)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _previous(version: ModelVersionRef, registry: ModelRegistry) -> str:
+    """Return the number of the version that served before, or empty."""
+    try:
+        before = registry.version(version.name, f"@{registry.environment.previous}").version
+    except ModelMissing:
+        return ""
+    return "" if before == version.version else before
 
 
 def versions(

@@ -21,6 +21,7 @@ from xflow.refs import FeatureSetRef, ObjectRef
 from xflow.schema import bound_names
 from xflow.steps.audited import DONE, Audited, ReplacedObject, version_of
 from xflow.steps.chain import chain
+from xflow.steps.champions import loaded
 from xflow.steps.input_objects import LocalInput
 from xflow.steps.kinds import model_kind
 from xflow.steps.kinds.read_panel import panel_of
@@ -84,6 +85,8 @@ def explain(audited: Audited, prediction_id: str) -> Explanation:
     ------
     Unexplainable
         The run has not ended well, or the model version, or the features and the input behind them, are gone.
+    ModelDamaged
+        The files of the model version are gone, or cannot be loaded.
     """
     if audited.run["state"] != DONE:
         raise Unexplainable(f"run {audited.key} is {audited.run['state']}: its predictions are not complete")
@@ -97,7 +100,7 @@ def explain(audited: Audited, prediction_id: str) -> Explanation:
             f"prediction {row['prediction_id']}: {row['model_name']} version {row['model_version']} is gone from the "
             "registry. Predict again with today's champion: the new prediction can be explained."
         )
-    model = audited.registry.load(version)
+    model = loaded(audited.pipeline, version, audited.registry)
     entity = row[SERIES_ID if isinstance(audited.pipeline, Pipeline) else VACANCY_ID]
     facts, block, source = _features(audited, model, entity)
     why: series.SeriesExplained | cohorts.CohortExplained

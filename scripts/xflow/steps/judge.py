@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ import numpy as np
 from xflow.domain import promotion
 from xflow.domain.promotion_figure import comparison
 from xflow.environments import PRODUCTION
-from xflow.errors import FeatureSetMissing, ForecastNotFinite
+from xflow.errors import FeatureSetMissing, ForecastNotFinite, ModelDamaged
 from xflow.pipeline import AnyPipeline
 from xflow.ports import FeatureStore, ModelRegistry
 from xflow.promotion_ports import PromotionLedger, PromotionRecord
 from xflow.refs import FoldPlan, ModelVersionRef, Verdict
-from xflow.steps.kinds import ModelKind, model_kind
+from xflow.steps.kinds import Champion, ModelKind, model_kind
 
 SERVES = "this version is the champion already"
 WINS = "wins"
@@ -36,6 +37,9 @@ def judge(
     Both models are loaded as registered and predict the same holdout from the same history, each through its own
     preprocessing. The decision goes to the version's tags, and a picture of it to its run.
 
+    A champion whose files are gone, or that cannot be loaded, does not fail the training that would replace it: the
+    challenger is judged by the floor alone, and the decision says why.
+
     A champion that learned from the holdout is not compared: the challenger is refused. A champion that the pipeline's
     file has left behind, or that cannot predict this input, gives way: predictions would fail with it, and no
     training could ever replace it. So does one whose cohorts are other quantiles: errors of different cohorts cannot
@@ -47,13 +51,14 @@ def judge(
     FeatureSetMissing
         The holdout is not the one that was frozen.
     """
-    champion = registry.champion(version.name)
+    champion, damage = registry.champion(version.name), ""
     if champion is not None and champion.version == version.version:
         decision = _decided_before(version, registry, ledger)
     elif stopped := rolled_back(ledger.decisions(version.name, registry.environment.name), version):
         decision = promotion.Decision("refused", stopped)
     else:
-        decision = _decide(pipeline, plan, version, champion, feature_store, registry)
+        rival, damage = _rival(champion, registry)
+        decision = _decide(pipeline, plan, version, rival, damage, feature_store, registry)
     if decision.reason != SERVES:
         found = WINS if decision.promote else decision.outcome  # a person may still be asked
         registry.challenge(version, f"{found}: {decision.reason}", decision.figures)
@@ -70,7 +75,21 @@ def judge(
         figures=decision.figures,
         holdout_hash=plan.holdout_hash,
         feature_set=plan.feature_set.id,
+        champion_damage=damage,
     )
+
+
+def _rival(champion: ModelVersionRef | None, registry: ModelRegistry) -> tuple[Champion | None, str]:
+    """Return the champion with its model, None when there is none to load, and why it could not be loaded.
+
+    A registry that does not answer says nothing about the champion: that error is the caller's, who tries again.
+    """
+    if champion is None:
+        return None, ""
+    try:
+        return Champion(champion, registry.load(champion)), ""
+    except ModelDamaged as error:
+        return None, f"the champion, version {champion.version}, cannot be loaded ({str(error).rstrip('.')})"
 
 
 def _decided_before(version: ModelVersionRef, registry: ModelRegistry, ledger: PromotionLedger) -> promotion.Decision:
@@ -89,7 +108,8 @@ def _decide(
     pipeline: AnyPipeline,
     plan: FoldPlan,
     version: ModelVersionRef,
-    champion: ModelVersionRef | None,
+    rival: Champion | None,
+    damage: str,
     feature_store: FeatureStore,
     registry: ModelRegistry,
 ) -> promotion.Decision:
@@ -99,33 +119,48 @@ def _decide(
         raise FeatureSetMissing(
             f"{version.name}: the holdout hashes to {found}, {plan.holdout_hash} was frozen. Run the training again."
         )
-    old, absent = None, "first model"
-    if champion is not None:
-        rival = registry.load(champion)
-        if stays := kind.outranks(rival, plan):
-            return promotion.Decision("refused", stays)
-        left_behind, cannot = kind.mismatch(rival, plan), "serve any more"
-        if left_behind is None and (seen := kind.seen(rival, data)):
-            return promotion.Decision("refused", f"{seen}: version {champion.version} stays, and is not compared")
-        if left_behind is None:
-            old, left_behind = _errors(kind, rival, data)
-        elif kind.mismatch(rival) is None:
-            cannot = "be compared"
-        absent = f"replaces version {champion.version}, which cannot {cannot} ({left_behind})"
+    old, absent = None, f"not compared, {damage}" if damage else "first model"
+    if rival is not None:
+        found_of_rival = _compared(kind, rival, plan, data)
+        if isinstance(found_of_rival, promotion.Decision):
+            return found_of_rival
+        old, absent = found_of_rival
     new = kind.errors(registry.load(version), data)
     floor = version.metrics.get(f"holdout_{metric}_floor")
     holdout = promotion.Holdout(metric, kind.unit, kind.groups(data), kind.fewest, floor, pipeline.model.seed)
     decision = promotion.decide(old, new, pipeline.promotion, holdout, absent)
+    if damage:
+        decision = _beside_damage(decision, damage)
     registry.log_figure(version.mlflow_run_id, "promotion", comparison(old, new, decision, holdout))
     return decision
 
 
-def _errors(kind: ModelKind, model: Any, data: Any) -> tuple[np.ndarray | None, str | None]:
-    """Return a champion's errors, or None, and why it has none."""
+def _compared(
+    kind: ModelKind, rival: Champion, plan: FoldPlan, data: Any
+) -> promotion.Decision | tuple[np.ndarray | None, str]:
+    """Return the champion's errors, or None and why it has none; a decision when it stays without a comparison."""
+    number, model = rival.version.version, rival.model
     try:
-        return kind.errors(model, data), None
+        if stays := kind.outranks(model, plan):
+            return promotion.Decision("refused", stays)
+        left_behind, cannot = kind.mismatch(model, plan), "serve any more"
+        if left_behind is None and (seen := kind.seen(model, data)):
+            return promotion.Decision("refused", f"{seen}: version {number} stays, and is not compared")
+        if left_behind is None:
+            return kind.errors(model, data), ""
+        if kind.mismatch(model) is None:
+            cannot = "be compared"
     except ForecastNotFinite as error:
-        return None, str(error)
+        left_behind, cannot = str(error), "serve any more"
+    except AttributeError as error:  # what a model lacks that an earlier release pickled
+        left_behind, cannot = f"made by another version of xFlow: {error}", "serve any more"
+    return None, f"replaces version {number}, which cannot {cannot} ({left_behind})"
+
+
+def _beside_damage(decision: promotion.Decision, damage: str) -> promotion.Decision:
+    """Return a decision by the floor alone that says why the champion was not compared."""
+    reason = decision.reason if decision.promote else f"{decision.reason}; {damage}"
+    return replace(decision, reason=reason, figures={**decision.figures, "holdout_champion_loaded": 0.0})
 
 
 def rolled_back(decisions: Sequence[PromotionRecord], version: ModelVersionRef) -> str | None:

@@ -58,7 +58,8 @@ def promote(
     rejected = won and approval is not None and not approval.approved
     promoted = won and not rejected
     if promoted:
-        registry.promote(version, champion)
+        # A version that cannot be loaded is none to roll back to: the one before it stays the previous one.
+        registry.promote(version, None if verdict.champion_damage else champion)
     reason = verdict.reason
     if won and approval is not None:
         said = f"{'approved' if approval.approved else 'rejected'} by {approval.by or 'nobody'}"

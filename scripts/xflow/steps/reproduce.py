@@ -14,6 +14,7 @@ from xflow.errors import InputMissing, ModelMissing, NotReproducible
 from xflow.origin import Origin
 from xflow.ports import FeatureStore, Mart, ModelRegistry, ObjectStore
 from xflow.refs import FoldPlan, ModelVersionRef, ObjectRef, Ref, RunKey
+from xflow.steps.champions import loaded
 from xflow.steps.check_contract import check_contract
 from xflow.steps.fit import fit
 from xflow.steps.kinds import model_kind
@@ -184,13 +185,15 @@ def compare(
     ------
     NotReproducible
         The predictions that were kept with the model are gone or damaged.
+    ModelDamaged
+        The files of the version are gone, or cannot be loaded.
     """
     kept = _kept_predictions(version, then, registry)
     differences = compare_documents(_results(then), _results(now))
     differences += compare_tables(kept, predictions, REPEATED)
     kind = model_kind(then.configuration)
     data = kind.data(planned, feature_store)
-    differences += compare_tables(kept, kind.holdout(registry.load(version), data), REGISTERED)
+    differences += compare_tables(kept, kind.holdout(loaded(then.configuration, version, registry), data), REGISTERED)
     names = [name for name in then.metrics if name in now.metrics]
     return Reproduction(
         model=version.name,

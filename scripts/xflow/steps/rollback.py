@@ -10,6 +10,7 @@ from xflow.pipeline import AnyPipeline
 from xflow.ports import ModelRegistry
 from xflow.promotion_ports import PromotionLedger, PromotionRecord
 from xflow.refs import ModelVersionRef, Ref, RunKey
+from xflow.steps.champions import loaded
 from xflow.steps.kinds import model_kind
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ def put_into_service(
         There is no such version, or no version served before.
     ModelIncompatible
         The version was trained for another configuration of the pipeline: predictions would fail with it.
+    ModelDamaged
+        The files of the version are gone, or cannot be loaded.
     """
     if not order.reason.strip():
         raise ConfigInvalid(f"{order.action} of {pipeline.name}: say why. The reason is kept with the decision.")
@@ -145,7 +148,7 @@ def _swap(
         raise ModelMissing(
             f"{name}: the alias {registry.environment.previous} is on version {serves}, which serves. Name the version."
         )
-    if wanted.version != serves and (wrong := model_kind(pipeline).mismatch(registry.load(wanted))):
+    if wanted.version != serves and (wrong := model_kind(pipeline).mismatch(loaded(pipeline, wanted, registry))):
         raise ModelIncompatible(
             f"{name} version {wanted.version} was {wrong}: it cannot serve. Name another version, or bring back the "
             "pipeline's file of that time."

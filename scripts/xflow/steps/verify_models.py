@@ -10,6 +10,7 @@ from xflow.domain.audit import Check, State, agree
 from xflow.errors import FeatureSetMissing, ModelMissing, Permanent
 from xflow.refs import FeatureSetRef, ModelVersionRef
 from xflow.steps.audited import DONE, Audited
+from xflow.steps.champions import loaded
 
 TARANTOOL, MLFLOW, GREENPLUM = "Tarantool", "MLflow", "Greenplum"
 KEPT_SETS = 5
@@ -120,7 +121,7 @@ def _absent(audited: Audited, name: str, kept: int) -> Check:
 def _loads(audited: Audited, version: ModelVersionRef) -> Check:
     what = f"model {version.name}"
     try:
-        audited.registry.load(version)
+        loaded(audited.pipeline, version, audited.registry)
     except Permanent as error:
         return Check(MLFLOW, what, State.FAULT, f"version {version.version} does not load: {error}")
     return Check(MLFLOW, what, State.OK, f"version {version.version} loads, MLflow run {version.mlflow_run_id[:12]}")
