@@ -28,6 +28,7 @@ from xflow_deliveries import DeliveryTrigger
 
 from xflow.errors import ConfigInvalid
 from xflow.pipeline import AnyPipeline, load
+from xflow.pipeline_base import COLLECTED
 from xflow.refs import RunKey
 from xflow.settings import pipelines_folder
 from xflow_alerts import failure_callback, success_callback
@@ -42,8 +43,6 @@ logging.getLogger("pymorphy3").setLevel(logging.WARNING)  # names its dictionari
 Json = dict[str, Any]
 Kind = Literal["train", "predict", "collect", "monitor", "rollback", "deadline", "deploy"]
 GPU = {"pool": "gpu", "queue": "gpu"}
-COLLECTED = "collected"
-"""What a pipeline's file says as `schedule` to train after every collection."""
 PIPELINES = pipelines_folder(Path(__file__).parent)
 LIBRARY = "0.1"
 """Version of the library that these files are written for; from a Git bundle they come without it."""

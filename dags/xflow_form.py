@@ -4,7 +4,7 @@ from typing import Literal
 
 from airflow.sdk import Param
 
-from xflow.pipeline import AnyPipeline, Pipeline
+from xflow.pipeline import MOST_STEPS, AnyPipeline, Pipeline
 
 ALL = "all"
 UNITS = {"min": "minute", "h": "hour", "D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}
@@ -43,7 +43,7 @@ def _horizon(pipeline: Pipeline) -> Param:
         pipeline.model.horizon,
         type="integer",
         minimum=1,
-        maximum=10_000,
+        maximum=MOST_STEPS,
         title="Horizon",
         description_md=f"Steps to forecast. One step is {_step(pipeline.contract.frequency)}.",
     )

@@ -13,8 +13,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from xflow.candidate_params import XGBParams
 from xflow.domain.candidate import Setting
-from xflow.domain.global_xgb import GlobalXGB, XGBParams
+from xflow.domain.global_xgb import GlobalXGB
 from xflow.domain.panel import Panel
 
 LIMIT = 1.5

@@ -130,6 +130,8 @@ def list_pipelines() -> None:
     with reported():
         for found in pipelines.load_all(pipelines_folder()):
             typer.echo(f"{found.name}: {found.description}")
+            for warning in found.warnings:
+                typer.echo(f"  warning: {warning}", err=True)
 
 
 @app.command()

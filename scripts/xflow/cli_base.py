@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from xflow import pipeline as pipelines
 from xflow.errors import XflowError
-from xflow.pipeline import AnyPipeline
+from xflow.pipeline import MOST_STEPS, AnyPipeline
 from xflow.refs import RunKey
 from xflow.runner import Json, Runner
 from xflow.settings import Settings, pipelines_folder
@@ -24,8 +24,12 @@ console = Console(stderr=True)
 Name = Annotated[str, typer.Argument(help="Name of a pipeline, as tourism_monthly or vacancies.")]
 InputUri = Annotated[str | None, typer.Option(help="s3:// URI of a parquet object, or of a prefix ending in /.")]
 AsOf = Annotated[str | None, typer.Option(help="Newest timestamp that may be used; default: the newest of the input.")]
-Horizon = Annotated[int | None, typer.Option(min=1, help="Steps to forecast, of series; default: the pipeline's.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Tuning trials a candidate; default: the pipeline's.")]
+Horizon = Annotated[
+    int | None, typer.Option(min=1, max=MOST_STEPS, help="Steps to forecast, of series; default: the pipeline's.")
+]
+Trials = Annotated[
+    int | None, typer.Option(min=1, max=1_000, help="Tuning trials a candidate; default: the pipeline's.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Compute again what an unchanged training would take over.")]
 RunId = Annotated[str | None, typer.Option(help="Id of the run; repeating one replaces what it wrote.")]
 

@@ -2,12 +2,17 @@
 
 import re
 
+from xflow.names import SYSTEM_COLUMNS
+
 SERIES_ID = "series_id"
 TIMESTAMP = "timestamp"
 VALUE = "value"
 ROW_ID = "row_id"
 
-RESERVED = frozenset({SERIES_ID, TIMESTAMP, VALUE, ROW_ID, "run_key"})
+NOTE = "note"
+RESERVED = frozenset({SERIES_ID, TIMESTAMP, VALUE, ROW_ID, NOTE, "run_key"}) | SYSTEM_COLUMNS
+"""Names that no exogenous column may have: they stand beside it in the mart."""
+
 IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
 VACANCY_ID = "vacancy_id"

@@ -1,19 +1,23 @@
 """A pipeline's YAML file as a frozen, checked configuration. One file is one pipeline."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from xflow import environments
+from xflow import environments, names
+from xflow.candidate_params import USES_EXOGENOUS
 from xflow.columns import IDENTIFIER, RESERVED
 from xflow.errors import ConfigInvalid
-from xflow.pipeline_base import BasePipeline, Section
+from xflow.frequencies import period_alias
+from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Section
 from xflow.settings import environment_name
 from xflow.vacancy_pipeline import VacancyPipeline
+from xflow.yaml_file import read_yaml
 
-FREQUENCY = r"^([1-9]\d*)?(min|h|D|M|W(-(MON|TUE|WED|THU|FRI|SAT|SUN))?|[QY](-[A-Z]{3})?)$"
+MOST_STEPS = 10_000
+"""Steps ahead that a run may forecast: of each series as many rows of output."""
 
 
 class Columns(Section):
@@ -39,11 +43,16 @@ class Input(Section):
     @field_validator("exogenous")
     @classmethod
     def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [n for n in names if not IDENTIFIER.match(n) or n in RESERVED]
+        if taken := [name for name in names if name in RESERVED]:
+            raise ValueError(
+                f"exogenous columns need distinct names of their own, as {taken[0]}_of_input: {', '.join(taken)} is a "
+                f"column that xFlow or the database has by itself, one of {', '.join(sorted(RESERVED))}"
+            )
+        wrong = [name for name in names if not IDENTIFIER.fullmatch(name)]
         if wrong or len(set(names)) != len(names):
             raise ValueError(
-                f"exogenous columns need distinct lower_case names outside {sorted(RESERVED)}: "
-                f"{', '.join(wrong) or names}"
+                "exogenous columns need distinct names of at most 63 lower-case letters, digits and _: "
+                f"{', '.join(wrong) or ', '.join(names)}"
             )
         return names
 
@@ -62,9 +71,11 @@ class Contract(Section):
     Attributes
     ----------
     frequency
-        A pandas period alias: ``M``, ``D``, ``h``, ``15min``, ``W-SUN``, ``Q-DEC``, ``Y-DEC``.
+        A pandas period alias: ``M``, ``D``, ``h``, ``15min``, ``W-SUN``, ``Q-DEC``, ``Y-DEC``; pandas' names of offsets
+        are taken as the periods that they stand for.
     min_length
-        Shortest series, in steps, up to `as_of`, for train; predict takes any.
+        Shortest series, in steps, up to `as_of`, for train; predict takes any. A training stops at a series of less
+        than the model needs: `Model.trains_on` and a horizon.
     max_gap
         Longest run of missing steps that is filled by linear interpolation; a longer gap rejects
         the series.
@@ -72,19 +83,16 @@ class Contract(Section):
         Largest share of rejected rows, 0 to 1, that a run tolerates.
     """
 
-    frequency: str = Field(pattern=FREQUENCY)
+    frequency: Annotated[str, AfterValidator(period_alias)]
     min_length: int = Field(default=3, ge=3)
     max_gap: int = Field(default=0, ge=0)
     max_rejected: float = Field(default=0.05, ge=0, le=1)
 
 
-class Candidate(Section):
-    """A model to tune: fixed `params`, and a `search` space of ``name: [low, high]`` or choices."""
+class Candidate(BaseCandidate):
+    """A forecasting model to tune."""
 
-    name: str = Field(pattern=IDENTIFIER.pattern)
     kind: Literal["seasonal_naive", "theta", "ets", "arima", "global_xgb"]
-    params: dict[str, Any] = {}
-    search: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
 class Model(Section):
@@ -94,14 +102,14 @@ class Model(Section):
     all of them.
     """
 
-    seasonality: int = Field(ge=1)
-    horizon: int = Field(ge=1)
+    seasonality: int = Field(ge=1, le=100_000)
+    horizon: int = Field(ge=1, le=MOST_STEPS)
     origin: Literal["series_end", "as_of"] = "series_end"
     metric: Literal["mase", "smape", "mae", "rmse"] = "mase"
-    folds: int = Field(default=2, ge=1)
+    folds: int = Field(default=2, ge=1, le=100)
     min_train: int = Field(default=0, ge=0)
     trials: int = Field(default=8, ge=1, le=1000)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     levels: tuple[float, ...] = (0.8, 0.95)
     floor: str = "seasonal_naive"
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -111,8 +119,9 @@ class Model(Section):
     @classmethod
     def _levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         percent = [round(level * 100) for level in levels]
-        if not levels or any(not 0 < p < 100 for p in percent) or len(set(percent)) != len(percent):
-            raise ValueError("levels must be distinct whole percentages between 0 and 1, as [0.8, 0.95]")
+        whole = all(abs(level * 100 - p) < 1e-9 for level, p in zip(levels, percent, strict=True))
+        if not levels or not whole or any(not 0 < p < 100 for p in percent) or len(set(percent)) != len(percent):
+            raise ValueError(f"levels {list(levels)}: write distinct whole percentages between 0 and 1, as [0.8, 0.95]")
         return levels
 
     @model_validator(mode="after")
@@ -122,7 +131,19 @@ class Model(Section):
             raise ValueError(f"candidates need distinct names: {names}")
         if self.floor not in names:
             raise ValueError(f"floor {self.floor!r} is not among the candidates {names}")
+        for candidate in self.candidates:
+            seasons = [candidate.params.get("seasons", []), *candidate.search.get("seasons", [])]
+            if any(self.seasonality in each for each in seasons):
+                raise ValueError(
+                    f"candidate {candidate.name}: seasons are further ones beside model.seasonality: leave "
+                    f"{self.seasonality} out"
+                )
         return self
+
+    @property
+    def trains_on(self) -> int:
+        """Values that a series needs before its holdout: `min_train`, or two seasons and one."""
+        return self.min_train or 2 * self.seasonality + 1
 
 
 class Pipeline(BasePipeline):
@@ -137,9 +158,52 @@ class Pipeline(BasePipeline):
         """Return the models to tune."""
         return self.model.candidates
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, and may not be what was meant."""
+        said, needed = [], self.model.trains_on + self.model.horizon
+        if self.contract.min_length < needed:
+            said.append(
+                f"contract.min_length {self.contract.min_length} lets series through that a training stops at: each "
+                f"needs {needed} steps, {self.model.trains_on} to train on (model.min_train; two seasons and one when "
+                f"left out) and the horizon of {self.model.horizon}. Write min_length: {needed}, or lower min_train or "
+                "horizon"
+            )
+        if self.input.exogenous:
+            said += self._ignoring()
+        return tuple(said)
+
+    @property
+    def uses_exogenous(self) -> tuple[str, ...]:
+        """Names of the candidates that use the columns under ``input.exogenous``."""
+        return tuple(each.name for each in self.model.candidates if each.kind in USES_EXOGENOUS)
+
+    def _ignoring(self) -> list[str]:
+        ignoring = [each.name for each in self.model.candidates if each.kind not in USES_EXOGENOUS]
+        using = self.uses_exogenous
+        columns = f"input.exogenous {', '.join(self.input.exogenous)}"
+        if not using:
+            return [f"{columns}: no candidate uses it; {', '.join(USES_EXOGENOUS)} is the kind that does"]
+        return [f"{columns}: used by {', '.join(using)} alone, ignored by {', '.join(ignoring)}"] if ignoring else []
+
 
 AnyPipeline = Pipeline | VacancyPipeline
 KINDS: dict[str, type[AnyPipeline]] = {"forecasting": Pipeline, "vacancies": VacancyPipeline}
+
+
+def check_steps(horizon: int | None) -> None:
+    """Check how many steps ahead a run shall forecast; None is the pipeline's own horizon.
+
+    Raises
+    ------
+    ConfigInvalid
+        Fewer than 1 or more than `MOST_STEPS`.
+    """
+    if horizon is not None and not 1 <= horizon <= MOST_STEPS:
+        raise ConfigInvalid(
+            f"horizon {horizon}: from 1 to {MOST_STEPS} steps, each a row of output a series. Ask for fewer, or bring "
+            "the series at a coarser frequency"
+        )
 
 
 def load(path: Path, environment: str | None = None) -> AnyPipeline:
@@ -169,17 +233,33 @@ def load(path: Path, environment: str | None = None) -> AnyPipeline:
     except ConfigInvalid as error:
         raise ConfigInvalid(f"pipeline file {files}: {error}") from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(_fault(each) for each in error.errors())
         raise ConfigInvalid(f"pipeline file {files}: {faults}") from error
     if loaded.pipeline != path.stem:
         raise ConfigInvalid(f"pipeline file {files}: pipeline is {loaded.pipeline!r}, but the file is {path.stem!r}")
+    if taken := names.clash(loaded.name, loaded.kind, _shorter(path)):
+        raise ConfigInvalid(f"pipeline file {files}: pipeline {taken}")
     return loaded
 
 
 def load_all(folder: Path) -> list[AnyPipeline]:
-    """Read every ``*.yaml`` of a folder, sorted by name."""
+    """Read every ``*.yaml`` of a folder, sorted by name.
+
+    Raises
+    ------
+    ConfigInvalid
+        Some are wrong; the message names all of them, one a line.
+    """
     check_overlays(folder)
-    return [load(path) for path in sorted(folder.glob("*.yaml"))]
+    found, faults = list[AnyPipeline](), list[str]()
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            found.append(load(path))
+        except ConfigInvalid as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigInvalid("\n".join(faults))
+    return found
 
 
 def check_overlays(folder: Path) -> None:
@@ -198,9 +278,36 @@ def check_overlays(folder: Path) -> None:
 
 def _document(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigInvalid(f"pipeline file {path}: not YAML: {error}") from error
+
+
+def _fault(error: Any) -> str:
+    """Return a field's path, what is wrong with it, and the value where the words do not say it."""
+    where, said, value = (
+        ".".join(map(str, error["loc"])) or "file",
+        error["msg"].removeprefix("Value error, "),
+        error["input"],
+    )
+    if error["type"] in {"value_error", "missing", "extra_forbidden"} or not isinstance(
+        value, str | int | float | None
+    ):
+        return f"{where}: {said}"
+    quoted = ": write it in quotes" if error["type"] == "string_type" and value is not None else ""
+    return f"{where}: {said}, it is {value!r}{quoted}"
+
+
+def _shorter(path: Path) -> list[tuple[str, str]]:
+    """Return names and kinds of the other pipelines whose names a pipeline's name goes on from."""
+    others = [each for each in sorted(path.parent.glob("*.yaml")) if path.stem.startswith(f"{each.stem}_")]
+    found = []
+    for other in others:
+        try:
+            found.append((other.stem, get_args(_kind(_document(other)).model_fields["kind"].annotation)[0]))
+        except ConfigInvalid:  # told when it is read itself
+            continue
+    return found
 
 
 def _merged(base: Any, over: Any) -> Any:

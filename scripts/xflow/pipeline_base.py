@@ -3,21 +3,81 @@
 import math
 import re
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from xflow.candidate_check import checked_params, checked_search
 from xflow.columns import IDENTIFIER
 from xflow.domain.alert import AlertEvent
+from xflow.errors import ConfigInvalid
 
-CRON = r"^[\d*,/-]+( +[\w*,/#-]+){4}$"
-"""Five fields: minute, hour, day of the month, month, day of the week."""
+CRON_FIELD = r"[\w*,/#?-]+"
+BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""Of the fields of a cron expression: minute, hour, day of the month, month, day of the week."""
+PRESETS = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
+COLLECTED = "collected"
+"""What `schedule` says to train after every collection."""
+MOST_SEED = 2_000_000_000
+"""XGBoost takes no larger ones, and each bag adds one."""
 
 
 class Section(BaseModel):
-    """A part of a pipeline's file: frozen, and strict about unknown fields."""
+    """A part of a pipeline's file: frozen, and strict about unknown fields, booleans for numbers, NaN and infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _boolean(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a boolean where none is wanted: Python would count with it."""
+        field = cls.model_fields[info.field_name or ""]
+        given = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
+        if any(isinstance(each, bool) for each in given) and not _may_be_boolean(field.annotation):
+            raise ValueError("true and false are no values here; a text of these letters needs quotes")
+        return value
+
+
+def _may_be_boolean(annotation: object) -> bool:
+    inside = any(_may_be_boolean(each) for each in get_args(annotation))
+    return (
+        inside
+        or annotation is bool
+        or annotation is Any
+        or (isinstance(annotation, type) and issubclass(annotation, Section))
+    )
+
+
+def cron(expression: str) -> str:
+    """Return a cron expression as it is.
+
+    Raises
+    ------
+    ValueError
+        It is none: five fields within their bounds, or one of the words that stand for them.
+    """
+    fields = expression.split()
+    right = len(fields) == len(BOUNDS) and all(
+        re.fullmatch(CRON_FIELD, field) and all(low <= int(n) <= high for n in re.findall(r"(?<!/)\b\d+", field))
+        for field, (low, high) in zip(fields, BOUNDS, strict=True)
+    )
+    if not right and expression not in PRESETS:
+        raise ValueError(
+            f"{expression!r} is no cron expression: write minute, hour, day of the month, month and day of the week, "
+            'in quotes, as "0 6 * * 1", or @daily'
+        )
+    return expression
+
+
+Cron = Annotated[str, AfterValidator(cron)]
 
 
 class PromotionPolicy(Section):
@@ -78,11 +138,6 @@ class DriftPolicy(Section):
     sample: int = Field(default=2_000, ge=50, le=5_000)
     ignore: tuple[str, ...] = ()
 
-    @field_validator("gate", mode="before")
-    @classmethod
-    def _off(cls, gate: object) -> object:
-        return "off" if gate is False else gate  # what YAML makes of a bare off
-
     @model_validator(mode="after")
     def _ascending(self) -> "DriftPolicy":
         if self.warn > self.stop:
@@ -106,7 +161,7 @@ class MonitorPolicy(Section):
         Outcomes that a window needs to be judged.
     """
 
-    schedule: str | None = "0 7 * * *"
+    schedule: Cron | None = "0 7 * * *"
     windows: int = Field(default=6, ge=1, le=100)
     bad: int = Field(default=3, ge=1, le=100)
     worse_than: float = Field(default=1.25, gt=0, allow_inf_nan=False)
@@ -150,6 +205,27 @@ class ServingPolicy(Section):
     tolerance: float = Field(default=1e-5, ge=0, allow_inf_nan=False)
 
 
+class BaseCandidate(Section):
+    """A model to tune: fixed `params`, and a `search` space of ``name: [low, high]`` or choices."""
+
+    name: str = Field(pattern=IDENTIFIER.pattern)
+    kind: str
+    params: dict[str, Any] = {}
+    search: dict[str, list[Any]] = {}
+
+    @field_validator("params", "search")
+    @classmethod
+    def _of_its_kind(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Check what is given by the kind's parameters; values get their types."""
+        kind, params = info.data.get("kind"), info.data.get("params")
+        if kind is None or (info.field_name == "search" and params is None):  # they are wrong themselves
+            return given
+        try:
+            return checked_params(kind, given) if params is None else checked_search(kind, params, given)
+        except ConfigInvalid as error:
+            raise ValueError(str(error)) from None
+
+
 class BasePipeline(Section):
     """Name, schedule and tags; the kinds add their input, contract and model."""
 
@@ -163,7 +239,12 @@ class BasePipeline(Section):
     monitor: MonitorPolicy = MonitorPolicy()
     serving: ServingPolicy = ServingPolicy()
     predictions_by: str | None = None
-    predict_schedule: str | None = Field(default=None, pattern=CRON)
+    predict_schedule: Cron | None = None
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, schedule: str | None) -> str | None:
+        return schedule if schedule in {None, COLLECTED} else cron(schedule)
 
     @field_validator("predictions_by")
     @classmethod
@@ -175,7 +256,7 @@ class BasePipeline(Section):
     @field_validator("pipeline")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not IDENTIFIER.match(name) or len(name) > 40:
+        if not IDENTIFIER.fullmatch(name) or len(name) > 40:
             raise ValueError("a pipeline's name is at most 40 lower-case letters, digits and _, as tourism_monthly")
         return name
 

@@ -25,6 +25,8 @@ class TrainRunner(Runner):
         from xflow.steps.plan import plan
 
         with self._step(f"plan {target}".strip()):
+            # A registry that is down is told before the tuning.
+            self.registry.champion(self.pipeline.model_name(target))
             made = plan(
                 self.pipeline,
                 refs.FeatureSetRef.model_validate(features),

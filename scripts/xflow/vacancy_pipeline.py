@@ -3,12 +3,12 @@
 import re
 from itertools import pairwise
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER
-from xflow.pipeline_base import BasePipeline, Section
+from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Cron, Section
 
 TEXTS = ("responsibility", "name", "requirement", "description", "key_skills")
 CATEGORIES = (
@@ -89,7 +89,7 @@ class Collect(Section):
         Name of the forecasting pipeline that gets the daily market: counts and median salaries.
     """
 
-    schedule: str | None = "0 * * * *"
+    schedule: Cron | None = "0 * * * *"
     url: str = "https://api.hh.ru"
     user_agent: str
     queries: tuple[Query, ...] = Field(min_length=1)
@@ -162,14 +162,11 @@ class DemandTarget(Section):
         return ascending(boundaries)
 
 
-class CohortCandidate(Section):
-    """A model to tune for every target that it suits: fixed `params`, and a `search` space."""
+class CohortCandidate(BaseCandidate):
+    """A model to tune for every target that it suits."""
 
-    name: str = Field(pattern=IDENTIFIER.pattern)
     kind: Literal["majority", "logistic", "xgb", "aft"]
     targets: tuple[Literal["salary", "demand"], ...] = TARGETS  # type: ignore[assignment]
-    params: dict[str, Any] = {}
-    search: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
 
 
 class CohortSection(Section):
@@ -195,7 +192,7 @@ class CohortSection(Section):
     holdout: float = Field(default=0.2, gt=0, lt=0.9)
     folds: int = Field(default=5, ge=2, le=20)
     trials: int = Field(default=8, ge=1, le=1000)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     floor: str = "majority"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     candidates: tuple[CohortCandidate, ...]
@@ -218,6 +215,9 @@ class CohortSection(Section):
             raise ValueError(f"floor {self.floor!r} is not among the candidates of every target: {names}")
         if self.salary is None and self.demand is None:
             raise ValueError("give at least one of salary and demand")
+        days = [each.name for each in self.candidates if each.kind == "aft" and "salary" in each.targets]
+        if days and self.salary is not None:
+            raise ValueError(f"candidate {', '.join(days)}: kind aft predicts days: give it targets: [demand]")
         return self
 
 
@@ -234,6 +234,11 @@ class VacancyPipeline(BasePipeline):
     def targets(self) -> tuple[str, ...]:
         """``salary`` and ``demand``, as far as the model has them."""
         return tuple(target for target in TARGETS if getattr(self.model, target) is not None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, and may not be what was meant."""
+        return ()
 
     def candidates(self, target: str) -> tuple[CohortCandidate, ...]:
         """Return the models to tune for a target."""

@@ -2,10 +2,13 @@
 
 import html
 import re
+from dataclasses import fields
 
 import pytest
 import yaml
 
+from xflow.candidate_check import describe, names_of
+from xflow.candidate_params import PARAMS, EncodingParams
 from xflow.pipeline import Pipeline, load
 from xflow.pipeline_base import Section
 from xflow.settings import REPOSITORY
@@ -83,3 +86,25 @@ def test_the_mart_guide_has_a_section_for_every_table_and_view():
     scripts = (path.read_text(encoding="utf-8") for path in (REPOSITORY / "scripts" / "xflow" / "sql").glob("*.sql"))
     made = {name.replace("${pipeline}", "<pipeline>") for script in scripts for name in MADE.findall(script)}
     assert documented == made | {"mart.<pipeline>_history"}  # its definition is made in Python
+
+
+def rows_of(kind):
+    """Return a row a parameter, as the guide has them."""
+    declared = PARAMS[kind]
+    for name in names_of(kind):
+        default = next(field.default for field in fields(declared) if field.name == name)
+        written = {None: "null", True: "true", False: "false", (): "[]"}.get(default, default)
+        if name in {field.name for field in fields(EncodingParams)} and issubclass(declared, EncodingParams):
+            continue  # the same for all cohort models
+        yield f"| `{kind}` | `{name}` | {written} | {describe(declared, name)} |"
+
+
+def test_the_guide_names_every_parameter_of_every_candidate():
+    text = (REPOSITORY / "research/guides/own_pipeline.md").read_text()
+    wanted = [row for kind in PARAMS for row in rows_of(kind)]
+    wanted += [
+        f"| all but `majority` | `{field.name}` | {field.default} | {describe(EncodingParams, field.name)} |"
+        for field in fields(EncodingParams)
+    ]
+    assert [row for row in wanted if row not in text] == []
+    assert sum(line.startswith(("| `", "| all")) and line.count("|") == 5 for line in text.splitlines()) == len(wanted)

@@ -27,9 +27,9 @@ def test_a_right_file_is_taken() -> None:
 @pytest.mark.parametrize(
     ("section", "wrong", "message"),
     [
-        ("model", {"demand": {"boundaries": [float("nan"), 20]}}, "finite and ascend"),
-        ("model", {"demand": {"boundaries": [10, float("nan")]}}, "finite and ascend"),
-        ("model", {"salary": {"boundaries": [10, float("inf")]}}, "finite and ascend"),
+        ("model", {"demand": {"boundaries": [float("nan"), 20]}}, "finite number"),
+        ("model", {"demand": {"boundaries": [10, float("nan")]}}, "finite number"),
+        ("model", {"salary": {"boundaries": [10, float("inf")]}}, "finite number"),
         ("model", {"salary": {"boundaries": [0, 10]}}, "finite and ascend"),
         ("model", {"salary": {"boundaries": []}}, "finite and ascend"),
         ("model", {"demand": {"boundaries": [10, 10.0000001]}}, "first six digits"),

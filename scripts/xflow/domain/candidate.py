@@ -1,11 +1,13 @@
 """What a forecasting model must offer to be tuned, selected and registered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from xflow.candidate_check import parameters
+from xflow.candidate_params import XGBParams
 from xflow.domain.panel import Panel
 from xflow.errors import ConfigInvalid, ForecastNotFinite
 
@@ -44,18 +46,17 @@ def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> C
     Raises
     ------
     ConfigInvalid
-        The kind is unknown, or has no such parameter.
+        The kind is unknown, has no such parameter, or the parameter no such value.
     """
-    from xflow.domain.global_xgb import GlobalXGB, XGBParams
+    from xflow.domain.global_xgb import GlobalXGB
     from xflow.domain.statistical import MODELS, LocalModel
 
-    try:
-        if kind == "global_xgb":
-            return GlobalXGB(XGBParams(**params), setting)
-        if kind in MODELS:
-            return LocalModel(kind, dict(params), setting.seasonality)
-    except TypeError as error:
-        raise ConfigInvalid(f"candidate of kind {kind}: {error}") from error
+    found = parameters(kind, params)
+    if isinstance(found, XGBParams):
+        return GlobalXGB(found, setting)
+    if kind in MODELS:
+        given = {name: value for name, value in asdict(found).items() if value is not None}
+        return LocalModel(kind, given, setting.seasonality)
     raise ConfigInvalid(f"candidate kind {kind!r} is not one of {', '.join(sorted([*MODELS, 'global_xgb']))}")
 
 

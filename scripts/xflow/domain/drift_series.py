@@ -66,13 +66,31 @@ def profile(panel: Panel, model: Forecaster) -> pd.DataFrame:
     frame.insert(0, SERIES_ID, panel.ids)
     frame["end"], frame["behind"] = panel.ends / panel.step / steps, 0.0
     frame["length"] = np.log10(panel.lengths)
-    made = model.forecast(panel, model.horizon)
-    widest = int(np.argmax(model.levels))
-    width = (made.bounds[2 * widest + 1] - made.bounds[2 * widest]).mean(axis=1)
-    frame["forecast"] = ratio(np.abs(made.mean).mean(axis=1), frame["size"].to_numpy())
-    frame["width"] = ratio(width, frame["size"].to_numpy())
+    frame["forecast"], frame["width"] = _forecast_figures(panel, model, steps)
     frame["moved"] = frame["change"].abs()
     return frame
+
+
+def _forecast_figures(panel: Panel, model: Forecaster, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the size of each series' forecast and of its widest interval over that of its last seasons, shape (n,).
+
+    A series whose exogenous columns are known less than a horizon ahead is forecast from as many steps before its end:
+    the figures describe what the model makes of series, not their newest future. NaN where nothing is left then.
+    """
+    back = np.zeros(panel.n_series, dtype=np.int64)
+    if panel.exog_names:
+        ahead = np.diff(panel.exog_offsets) - panel.lengths
+        back = np.maximum(model.horizon - ahead, 0)
+    usable = np.flatnonzero(back < panel.lengths)
+    found = np.full((2, panel.n_series), np.nan)
+    if len(usable):
+        known = panel.select(usable).head(back[usable])
+        made = model.forecast(known, model.horizon)
+        size = np.array([np.abs(known.series(i)[-steps:]).mean() for i in range(known.n_series)])
+        widest = int(np.argmax(model.levels))
+        width = (made.bounds[2 * widest + 1] - made.bounds[2 * widest]).mean(axis=1)
+        found[:, usable] = ratio(np.abs(made.mean).mean(axis=1), size), ratio(width, size)
+    return found[0], found[1]
 
 
 def known_again(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:

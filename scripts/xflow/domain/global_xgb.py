@@ -1,12 +1,11 @@
 """One gradient-boosted model of all series: direct multi-step forecasts from lags, seasons and the calendar."""
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from xflow.candidate_params import XGBParams
 from xflow.domain.candidate import Setting, check_finite
 from xflow.domain.contributions import Contributions
 from xflow.domain.lag_features import LagFeatures, Rows
@@ -18,39 +17,6 @@ if TYPE_CHECKING:
     import xgboost
 
 FORECAST_ROWS = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class XGBParams:
-    """Parameters of `GlobalXGB`.
-
-    Attributes
-    ----------
-    lags, cycles, calendar, seasons
-        Features, see `LagFeatures`; `seasons` are further ones beside the pipeline's seasonality.
-    trees, depth, learning_rate, min_child_weight, subsample, colsample
-        XGBoost's parameters.
-    rows
-        Most training rows; more than these are sampled with the seed.
-    recent
-        Train on the last `recent` origins of each series, 0 for all.
-    bags
-        Models to average, each with its own seed and sample.
-    """
-
-    lags: int = 12
-    cycles: int = 6
-    calendar: bool = True
-    seasons: Sequence[int] = ()
-    trees: int = 300
-    depth: int = 6
-    learning_rate: float = 0.05
-    min_child_weight: float = 10.0
-    subsample: float = 0.8
-    colsample: float = 0.5
-    rows: int = 500_000
-    recent: int = 0
-    bags: int = 1
 
 
 class GlobalXGB:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xflow.candidate_check import is_range
+
 if TYPE_CHECKING:
     import optuna
 
@@ -56,8 +58,9 @@ def find_best(
     params
         Fixed parameters; a searched one of the same name takes their place.
     space
-        ``name: [low, high]`` of two numbers is a range (of integers when both are, logarithmic when
-        the bounds are positive floats a factor of 10 or more apart); any other list holds choices.
+        As `xflow.candidate_check.checked_search` returns it: ``name: [low, high]`` of two numbers is a range (of
+        integers for a parameter that is one, logarithmic when the bounds of another are positive and a factor of 10 or
+        more apart); any other list holds choices.
     progress
         Told after each trial how many are done of how many.
     """
@@ -103,9 +106,8 @@ def _propose(
 
 
 def _suggest(trial: "optuna.Trial", name: str, space: list[Any]) -> Any:
-    numbers = len(space) == 2 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in space)
-    if not numbers:
-        return trial.suggest_categorical(name, space)
+    if not is_range(space):
+        return space[trial.suggest_categorical(name, range(len(space)))]  # a choice may be a list, an index is none
     low, high = space
     if isinstance(low, int) and isinstance(high, int):
         return trial.suggest_int(name, low, high)

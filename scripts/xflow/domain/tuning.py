@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xflow.candidate_check import checked_search
 from xflow.domain import backtest
 from xflow.domain.backtest import Folds
 from xflow.domain.candidate import Setting, build_candidate
@@ -66,14 +67,15 @@ def tune(
     Raises
     ------
     ConfigInvalid
-        The kind or one of its parameters is unknown.
+        The kind or one of its parameters is unknown, or a value is wrong.
     """
 
     def evaluate(merged: dict[str, Any]) -> tuple[float, np.ndarray]:
         oof = backtest.run(lambda: build_candidate(kind, merged, setting), panel, folds)
         return backtest.score(metric, panel, folds, oof, setting.seasonality), oof
 
-    found = find_best(evaluate, params, search, trials, setting.seed, progress)
+    space = checked_search(kind, params, search)
+    found = find_best(evaluate, params, space, trials, setting.seed, progress)
     by_metric = {name: backtest.errors(name, panel, folds, found.oof, setting.seasonality) for name in METRICS}
     fold_scores = tuple({name: mean_error(e[k]) for name, e in by_metric.items()} for k in range(len(folds.folds)))
     return TuneResult(found.params, found.score, fold_scores, found.oof, found.tried)

@@ -1,10 +1,14 @@
-"""Freeze the holdout and lay out the folds before it."""
+"""Freeze the holdout and lay out the folds before it; what a training would fail by later is looked at first."""
+
+import logging
 
 from xflow.errors import ConfigInvalid
-from xflow.pipeline import AnyPipeline
+from xflow.pipeline import AnyPipeline, check_steps
 from xflow.ports import FeatureStore
 from xflow.refs import FeatureSetRef, FoldPlan
 from xflow.steps.kinds import model_kind
+
+log = logging.getLogger(__name__)
 
 
 def plan(
@@ -28,10 +32,13 @@ def plan(
     Raises
     ------
     ConfigInvalid
-        The pipeline has no such target.
+        The pipeline has no such target, or the horizon is out of bounds.
     ContractViolated
         The data do not allow a holdout and a fold, or there is nothing to learn.
     """
     if target not in pipeline.targets:
         raise ConfigInvalid(f"{pipeline.name} has no target {target!r}; it has {', '.join(pipeline.targets)}")
+    check_steps(horizon)
+    for warning in pipeline.warnings:
+        log.warning("%s: %s", pipeline.name, warning)
     return model_kind(pipeline).plan(features, target, horizon, trials, feature_store)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xflow.pipeline import AnyPipeline
+from xflow.pipeline import AnyPipeline, check_steps
 from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
 from xflow.promotion_ports import PromotionLedger
 from xflow.refs import CheckedInput, FeatureSetRef, ModelVersionRef, ObjectRef, PredictionRef, RunKey
@@ -63,7 +63,10 @@ def predict(
         No model version is the champion of any target: train first.
     ModelIncompatible
         A champion was trained for another configuration of the pipeline.
+    ConfigInvalid
+        The horizon is out of bounds.
     """
+    check_steps(horizon)
     serving = champions(pipeline, at, registry=registry, ledger=ledger, models=models)
     prefix = store.uri(f"predictions/{pipeline.name}/{key.slug}/")
     store.delete(prefix)

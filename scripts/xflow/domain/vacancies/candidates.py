@@ -1,5 +1,6 @@
 """The models that may learn cohorts: one sklearn Pipeline each, from features frame to probabilities."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -10,16 +11,17 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from xflow.candidate_check import parameters
+from xflow.candidate_params import EncodingParams
 from xflow.domain.vacancies.classifiers import Linear, Majority, Trees
 from xflow.domain.vacancies.cohorts import Labels
-from xflow.domain.vacancies.encoding import EncodingParams, encoder
+from xflow.domain.vacancies.encoding import encoder
 from xflow.domain.vacancies.survival import Survival
 from xflow.errors import ConfigInvalid, ForecastNotFinite
 
 Floats = npt.NDArray[np.float64]
 ESTIMATORS: dict[str, Any] = {"majority": Majority, "logistic": Linear, "xgb": Trees, "aft": Survival}
-SHARED = ("seed", "device", "cohorts", "boundaries")
-"""Arguments of estimators that come from the setting, not from the YAML."""
+"""By kind; what an estimator takes beside the parameters of its kind comes from the setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +87,19 @@ def build(kind: str, params: Mapping[str, Any], setting: Setting) -> Candidate:
     Parameters
     ----------
     params
-        Those of `EncodingParams` and of the kind's estimator.
+        See `xflow.candidate_params`.
 
     Raises
     ------
     ConfigInvalid
-        The kind is unknown, or has no such parameter.
+        The kind is unknown, has no such parameter, or the parameter no such value.
     """
     if kind not in ESTIMATORS:
         raise ConfigInvalid(f"candidate kind {kind!r} is not one of {', '.join(ESTIMATORS)}")
-    estimator = ESTIMATORS[kind]
-    own = sorted(set(estimator().get_params()) - {*SHARED})
-    encoding = [field.name for field in fields(EncodingParams)] if kind != "majority" else []
-    unknown = sorted(set(params) - {*own, *encoding})
-    if unknown:
-        raise ConfigInvalid(
-            f"candidate of kind {kind}: {', '.join(unknown)} is no parameter of it. "
-            f"These are: {', '.join([*own, *encoding]) or 'none'}"
-        )
-    shared = {name: value for name, value in asdict(setting).items() if name in estimator().get_params()}
-    model = estimator(**shared, **{name: value for name, value in params.items() if name in own})
-    return Candidate(kind, Pipeline([("encode", _encoder(kind, params, setting)), ("model", model)]))
+    found, estimator = parameters(kind, params), ESTIMATORS[kind]
+    taken = inspect.signature(estimator).parameters
+    given = {name: value for name, value in (asdict(setting) | asdict(found)).items() if name in taken}
+    return Candidate(kind, Pipeline([("encode", _encoder(found, setting)), ("model", estimator(**given))]))
 
 
 def encoding_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +124,7 @@ def check_finite(probabilities: Floats, model: str) -> Floats:
     return probabilities
 
 
-def _encoder(kind: str, params: Mapping[str, Any], setting: Setting) -> Any:
-    if kind == "majority":
+def _encoder(found: Any, setting: Setting) -> Any:
+    if not isinstance(found, EncodingParams):
         return FunctionTransformer()
-    return encoder(setting.texts, setting.categories, EncodingParams(**encoding_params(params)), setting.seed)
+    return encoder(setting.texts, setting.categories, found, setting.seed)

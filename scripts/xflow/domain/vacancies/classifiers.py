@@ -58,7 +58,7 @@ class Linear(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn h
         often as it occurs; the probabilities are brought back to the shares in either case.
     """
 
-    def __init__(self, C: float = 0.1, balance: float = 0.5) -> None:  # noqa: N803  (the usual name)
+    def __init__(self, C: float, balance: float) -> None:  # noqa: N803  (the usual name)
         self.C, self.balance = C, balance
 
     def fit(self, features: Any, y: Labels) -> Self:
@@ -130,14 +130,14 @@ class Trees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn ha
 
     def __init__(
         self,
-        trees: int = 200,
-        depth: int = 3,
-        learning_rate: float = 0.05,
-        min_child_weight: float = 3.0,
-        subsample: float = 0.7,
-        colsample: float = 0.3,
-        reg_lambda: float = 1.0,
-        balance: float = 0.5,
+        trees: int,
+        depth: int,
+        learning_rate: float,
+        min_child_weight: float,
+        subsample: float,
+        colsample: float,
+        reg_lambda: float,
+        balance: float,
         seed: int = 0,
         device: str = "auto",
     ) -> None:

@@ -1,6 +1,5 @@
 """Vacancies as numbers: words, characters, categories and counts, all fitted inside one sklearn Pipeline."""
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,36 +13,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from xflow.candidate_params import EncodingParams
+
 LEMMAS = "_lemmas"
 LONG_TEXTS = frozenset({"description"})
 """Their characters are left out: they say little that the words do not, and take most of the time."""
 
 MOST_FEATURES = 200_000
 """Of one block; the most frequent ones are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodingParams:
-    """How vacancies become numbers.
-
-    Attributes
-    ----------
-    words, chars
-        Longest run of lemmas, and of characters (from 2 on, inside words), 0 for none.
-    min_df
-        Vacancies in which a run must occur.
-    components
-        Reduce words and characters to so many components by truncated SVD, 0 for not.
-    categories, counts
-        Weight of the categories and of the counts of each text beside the texts' own, 0 for none.
-    """
-
-    words: int = 1
-    chars: int = 5
-    min_df: int = 1
-    components: int = 0
-    categories: float = 0.5
-    counts: float = 0.0
 
 
 class TextBlock(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types

@@ -42,24 +42,19 @@ class Survival(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn
         Lower ends of the second and further cohorts, in days.
     device
         ``auto``, ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    ConfigInvalid
-        The distribution is unknown.
     """
 
     def __init__(
         self,
-        trees: int = 100,
-        depth: int = 3,
-        learning_rate: float = 0.05,
-        min_child_weight: float = 3.0,
-        subsample: float = 0.7,
-        colsample: float = 0.3,
-        reg_lambda: float = 1.0,
-        distribution: str = "normal",
-        scale: float | None = None,
+        trees: int,
+        depth: int,
+        learning_rate: float,
+        min_child_weight: float,
+        subsample: float,
+        colsample: float,
+        reg_lambda: float,
+        distribution: str,
+        scale: float | None,
         boundaries: tuple[float, ...] = (10.0, 20.0),
         seed: int = 0,
         device: str = "auto",
@@ -76,8 +71,6 @@ class Survival(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn
 
     def fit(self, features: Any, y: Labels) -> Self:
         """Learn from features, shape (n, f), and labels with bounds in days."""
-        if self.distribution not in DISTRIBUTIONS:
-            raise ConfigInvalid(f"aft: distribution {self.distribution!r} is not one of {', '.join(DISTRIBUTIONS)}")
         if y.lower is None or y.upper is None:
             raise ConfigInvalid("a candidate of kind aft predicts days: give it targets: [demand]")
         lower, upper = np.maximum(y.lower, SHORTEST), np.maximum(y.upper, SHORTEST)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from xflow.candidate_check import checked_search
 from xflow.domain.search import Progress, find_best
 from xflow.domain.tuning import TuneResult
 from xflow.domain.vacancies.calibration import Folds, cross_calibrated
@@ -52,7 +53,7 @@ def tune(
     Raises
     ------
     ConfigInvalid
-        The kind or one of its parameters is unknown.
+        The kind or one of its parameters is unknown, or a value is wrong.
     """
     encoded = _Encoded(frame, labels, folds)
 
@@ -60,7 +61,8 @@ def tune(
         oof = encoded.out_of_fold(kind, merged, setting)
         return log_loss(cross_calibrated(oof, labels, folds), labels), oof
 
-    found = find_best(evaluate, params, search, trials, setting.seed, progress)
+    space = checked_search(kind, params, search)
+    found = find_best(evaluate, params, space, trials, setting.seed, progress)
     made = cross_calibrated(found.oof, labels, folds)
     fold_scores = tuple(scores(made[test], labels.take(test)) for _, test in folds)
     return TuneResult(found.params, found.score, fold_scores, found.oof, found.tried)

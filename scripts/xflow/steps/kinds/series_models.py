@@ -1,6 +1,7 @@
 """The models of a forecasting pipeline: candidates over a panel of series, judged by rolling origins."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.holdout import series_holdout
 from xflow.steps.kinds.read_panel import read_panel
 from xflow.steps.kinds.series_forecast import forecast_after, leads
+
+log = logging.getLogger(__name__)
 
 METRICS = ("mase", "smape", "mae", "rmse")
 EXAMPLE_SERIES = 2
@@ -74,8 +77,14 @@ class SeriesModels:
         """
         steps = horizon or self._model.horizon
         panel, _ = read_panel(features, ref)
-        min_train = self._model.min_train or 2 * self._model.seasonality + 1
+        min_train = self._model.trains_on
         self._check_lengths(panel, steps, min_train)
+        if panel.n_series < self.fewest:
+            log.warning(
+                "%s: %d series: a new version of fewer than %d can never show that it is better; the first champion "
+                "stays until a person promotes another (xflow promote)",
+                *(self._pipeline.name, panel.n_series, self.fewest),
+            )
         history = panel.head(steps).lengths
         try:
             folds = plan_folds(history, steps, self._model.folds, min_train)
@@ -98,12 +107,16 @@ class SeriesModels:
         )
 
     def params(self, plan: FoldPlan) -> dict[str, object]:
-        """Return frequency, seasonality and horizon."""
-        return {
+        """Return frequency, seasonality and horizon, and which candidates use the exogenous columns."""
+        found: dict[str, object] = {
             "frequency": self._pipeline.contract.frequency,
             "seasonality": self._model.seasonality,
             "horizon": plan.horizon,
         }
+        if self._pipeline.input.exogenous:
+            found["exogenous"] = ",".join(self._pipeline.input.exogenous)
+            found["exogenous_used_by"] = ",".join(self._pipeline.uses_exogenous)
+        return found
 
     def data(self, plan: FoldPlan, features: FeatureStore) -> PanelData:
         """Read the plan's feature set and split it as planned."""

@@ -131,7 +131,7 @@ def test_unknown_kinds_and_parameters_are_refused(kind, params, says):
 @pytest.mark.parametrize(
     ("params", "labels", "says"),
     [
-        ({"distribution": "cauchy"}, None, "not one of normal, logistic, extreme"),
+        ({"distribution": "cauchy"}, None, "distribution is 'cauchy', wanted is 'normal', 'logistic' or 'extreme'"),
         ({}, "salary", r"targets: \[demand\]"),
     ],
 )
