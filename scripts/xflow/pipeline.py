@@ -9,9 +9,10 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from xflow import environments, names
 from xflow.candidate_params import USES_EXOGENOUS
 from xflow.columns import IDENTIFIER, RESERVED
+from xflow.domain.zones import check_zone
 from xflow.errors import ConfigInvalid
 from xflow.frequencies import period_alias
-from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Section
+from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Places, Section
 from xflow.settings import environment_name
 from xflow.vacancy_pipeline import VacancyPipeline
 from xflow.yaml_file import read_yaml
@@ -28,17 +29,16 @@ class Columns(Section):
     value: str = "value"
 
 
-class Input(Section):
+class Input(Places):
     """Where the input lies and what its columns are called.
 
     `train` and `predict` are ``s3://`` URIs, or keys in the default bucket, of one parquet object
-    or of a prefix (ending in ``/``) of several.
+    or of a prefix (ending in ``/``) of several. `ignore` names columns of the objects that are left out.
     """
 
-    train: str
-    predict: str
     columns: Columns = Columns()
     exogenous: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
     @field_validator("exogenous")
     @classmethod
@@ -58,10 +58,11 @@ class Input(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Input":
-        names = [self.columns.series_id, self.columns.timestamp, self.columns.value, *self.exogenous]
+        read = [self.columns.series_id, self.columns.timestamp, self.columns.value, *self.exogenous]
+        names = [*read, *dict.fromkeys(self.ignore)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)}: one column cannot be two of columns and exogenous")
+            raise ValueError(f"{', '.join(twice)}: one column cannot be two of columns, exogenous and ignore")
         return self
 
 
@@ -73,6 +74,8 @@ class Contract(Section):
     frequency
         A pandas period alias: ``M``, ``D``, ``h``, ``15min``, ``W-SUN``, ``Q-DEC``, ``Y-DEC``; pandas' names of offsets
         are taken as the periods that they stand for.
+    timezone
+        IANA name of the zone whose clock timestamps are read by, and forecasts written: periods begin by it. None: UTC.
     min_length
         Shortest series, in steps, up to `as_of`, for train; predict takes any. A training stops at a series of less
         than the model needs: `Model.trains_on` and a horizon.
@@ -84,9 +87,16 @@ class Contract(Section):
     """
 
     frequency: Annotated[str, AfterValidator(period_alias)]
+    timezone: str | None = None
     min_length: int = Field(default=3, ge=3)
     max_gap: int = Field(default=0, ge=0)
     max_rejected: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _zone(self) -> "Contract":
+        if self.timezone is not None:
+            check_zone(self.timezone, shifts=self.frequency.endswith(("min", "h")))
+        return self
 
 
 class Candidate(BaseCandidate):

@@ -18,6 +18,7 @@ from pydantic import (
 from xflow.candidate_check import checked_params, checked_search
 from xflow.columns import IDENTIFIER
 from xflow.domain.alert import AlertEvent
+from xflow.domain.object_names import plain_location
 from xflow.errors import ConfigInvalid
 
 CRON_FIELD = r"[\w*,/#?-]+"
@@ -78,6 +79,21 @@ def cron(expression: str) -> str:
 
 
 Cron = Annotated[str, AfterValidator(cron)]
+
+
+class Places(Section):
+    """Where the input lies: URIs, or keys in the default bucket, of one object or of a prefix ending in ``/``."""
+
+    train: str
+    predict: str
+
+    @field_validator("train", "predict")
+    @classmethod
+    def _location(cls, location: str) -> str:
+        try:
+            return plain_location(location)
+        except ConfigInvalid as error:
+            raise ValueError(str(error)) from None
 
 
 class PromotionPolicy(Section):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xflow.environments import Environment
-from xflow.refs import FeatureSetRef, ModelVersionRef, ObjectRef, RunKey, TableLoad
+from xflow.refs import FeatureSetRef, Listing, ModelVersionRef, ObjectRef, RunKey, TableLoad
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,16 +25,21 @@ if TYPE_CHECKING:
 
 
 class ObjectStore(Protocol):
-    """Objects on S3. A `location` is an ``s3://bucket/key`` URI or a key in the default bucket."""
+    """Objects on S3. A `location` is an ``s3://bucket/key`` URI or a key in the default bucket.
+
+    `xflow.domain.object_names` says what else may be written, and which objects below a prefix are data.
+    """
 
     def uri(self, location: str) -> str:
         """Return the full ``s3://`` URI of a location."""
 
     def list(self, location: str) -> list[ObjectRef]:
-        """Return the objects of a location, sorted by URI: one object, or all below a prefix ending in ``/``.
+        """Return the objects of `listing`."""
 
-        Names whose last part starts with ``_`` or ``.`` are left out. Raises `InputMissing` when
-        there are none.
+    def listing(self, location: str) -> Listing:
+        """Return what lies at a location: one object, or all that are data below a prefix ending in ``/``.
+
+        Raises `InputMissing` when there are none.
         """
 
     def manifests(self, prefix: str) -> "Sequence[ObjectRef]":

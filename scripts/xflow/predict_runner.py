@@ -27,8 +27,9 @@ class PredictRunner(Runner):
         if at is None:
             return super().check_contract(input_uri, as_of)
         moment = parse_as_of(at)
-        known = input_kind(self.pipeline).known_at(moment)
-        if as_of and parse_as_of(as_of) > known:
+        kind = input_kind(self.pipeline)
+        known = kind.known_at(moment)
+        if as_of and parse_as_of(as_of, kind.timezone) > known:
             raise ConfigInvalid(f"as_of {as_of} is later than what was known at {at}: {known.isoformat()}")
         checked = super().check_contract(input_uri, as_of or known.isoformat())
         with self._step(f"champions of {at}"):

@@ -63,6 +63,13 @@ class ObjectRef(Ref):
     rows: int = 0
 
 
+class Listing(Ref):
+    """What lies at a location: the objects that are data, sorted by URI, and the URIs of those left out."""
+
+    objects: tuple[ObjectRef, ...]
+    left_out: tuple[str, ...] = ()
+
+
 class CheckedInput(Ref):
     """An input that passed the contract, with the verdict of every row.
 
@@ -84,6 +91,8 @@ class CheckedInput(Ref):
         ISO timestamp up to which values may be used (inclusive).
     asked_as_of
         The as_of that the run was asked for; empty for the newest of the input.
+    notes
+        What people should be told of the input: what was left out, and what stands out.
     """
 
     objects: tuple[ObjectRef, ...]
@@ -96,6 +105,7 @@ class CheckedInput(Ref):
     entities: int
     as_of: str
     asked_as_of: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class TableLoad(Ref):

@@ -109,11 +109,12 @@ class Runner:
 
     def check_contract(self, input_uri: str | None = None, as_of: str | None = None) -> Json:
         """Check the input against the contract; return a `CheckedInput`."""
+        from xflow.domain.object_names import plain_location
         from xflow.steps.check_contract import check_contract
         from xflow.steps.kinds import input_kind
 
         with self._step("check_contract"):
-            location = input_uri or getattr(self.pipeline.input, self.key.kind)
+            location = plain_location(input_uri or getattr(self.pipeline.input, self.key.kind))
             self.mart.prepare(self.pipeline.name, input_kind(self.pipeline).tables)
             facts = {"input_uri": self.store.uri(location), "git_commit": git_commit(), "bundle": self.bundle}
             self.mart.start_run(self.key, facts)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from xflow.columns import IDENTIFIER
-from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Cron, Section
+from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Cron, Places, Section
 
 TEXTS = ("responsibility", "name", "requirement", "description", "key_skills")
 CATEGORIES = (
@@ -23,7 +23,7 @@ TARGETS = ("salary", "demand")
 USER_AGENT = re.compile(r"^\S+/\S+ \(\S+@\S+\)\Z")
 
 
-class VacancyInput(Section):
+class VacancyInput(Places):
     """Where the flat vacancies lie and what their columns are called.
 
     Attributes
@@ -32,15 +32,14 @@ class VacancyInput(Section):
         ``s3://`` URIs, or keys in the default bucket, of one parquet object or of a prefix ending
         in ``/``.
     take
-        Of a prefix: ``newest`` reads the last object by name alone, ``all`` reads every one.
+        Of a prefix: ``newest`` reads the newest delivery, all parts of it; ``all`` reads every object. See
+        `xflow.steps.kinds.vacancy_input.VacancyInput.chosen`.
     columns
         Canonical name to the name that the objects carry, where they differ.
     ignore
         Columns of the objects that are left out.
     """
 
-    train: str
-    predict: str
     take: Literal["all", "newest"] = "newest"
     columns: dict[str, str] = {}
     ignore: tuple[str, ...] = ()

@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from xflow.adapters.packing import Checksum, pack
+from xflow.domain.object_names import is_data, no_data, parse_location
 from xflow.errors import ConfigInvalid, ContractViolated, FeatureSetMissing, InputChanged, InputMissing
 from xflow.ports import Block, TableRows
-from xflow.refs import FeatureSetRef, ObjectRef, RunKey, TableLoad
+from xflow.refs import FeatureSetRef, Listing, ObjectRef, RunKey, TableLoad
 from xflow.schema import MANIFEST, REJECTED_SCHEMA, RUN_SCHEMA, PipelineTables
 
 PUBLISHED_KEPT = 2
@@ -30,19 +31,27 @@ class MemoryStore:
 
     def uri(self, location: str) -> str:
         """Return the full ``s3://`` URI of a location."""
-        return location if location.startswith("s3://") else f"s3://{self._bucket}/{location}"
+        bucket, key = parse_location(location, self._bucket)
+        return f"s3://{bucket}/{key}"
 
     def list(self, location: str) -> list[ObjectRef]:
-        """Return one object, or all below a prefix ending in ``/``."""
-        uri = self.uri(location)
-        if uri.endswith("/"):
-            visible = (name for name in sorted(self.objects) if name.startswith(uri))
-            found = [name for name in visible if name.rpartition("/")[2].lstrip("_.") == name.rpartition("/")[2] != ""]
+        """Return one object, or all that are data below a prefix ending in ``/``."""
+        return [*self.listing(location).objects]
+
+    def listing(self, location: str) -> Listing:
+        """Return what lies at a location, and what of it is left out."""
+        uri, (bucket, key) = self.uri(location), parse_location(location, self._bucket)
+        whole = not key or key.endswith("/")
+        below = [name for name in sorted(self.objects) if name.startswith(uri if whole else f"{uri}/")]
+        if whole:
+            found = [name for name in below if is_data(name.removeprefix(uri), len(self.objects[name]))]
         else:
             found = [uri] if uri in self.objects else []
+        left_out = tuple(name for name in below if name not in found) if whole else ()
         if not found:
-            raise InputMissing(f"{uri}: no such object")
-        return [self._ref(name).model_copy(update={"sha256": ""}) for name in found]
+            raise InputMissing(no_data(f"s3://{bucket}/{key}", key, bool(below) and not whole, left_out))
+        objects = tuple(self._ref(name).model_copy(update={"sha256": ""}) for name in found)
+        return Listing(objects=objects, left_out=left_out)
 
     def manifests(self, prefix: str) -> Sequence[ObjectRef]:
         """Return the manifests below a prefix."""

@@ -17,6 +17,7 @@ from s3transfer.exceptions import (
     S3UploadFailedError,
 )
 
+from xflow.domain.object_names import is_data, no_data, parse_location
 from xflow.errors import (
     AccessDenied,
     ConfigInvalid,
@@ -25,7 +26,7 @@ from xflow.errors import (
     ServiceUnavailable,
     XflowError,
 )
-from xflow.refs import ObjectRef
+from xflow.refs import Listing, ObjectRef
 from xflow.schema import MANIFEST
 
 CHUNK_BYTES = 1024 * 1024
@@ -97,17 +98,24 @@ class S3Store:
         return f"s3://{bucket}/{key}"
 
     def list(self, location: str) -> list[ObjectRef]:
-        """Return one object, or all below a prefix ending in ``/``; see `xflow.ports.ObjectStore`."""
+        """Return one object, or all that are data below a prefix; see `xflow.ports.ObjectStore`."""
+        return [*self.listing(location).objects]
+
+    def listing(self, location: str) -> Listing:
+        """Return what lies at a location, and what of it is left out; see `xflow.ports.ObjectStore`."""
         bucket, key = self._split(location)
-        if not location.endswith("/"):
-            return [self._head(bucket, key)]
-        found = [_ref(bucket, item["Key"], item) for item in self._below(bucket, key) if _is_visible(item["Key"])]
+        if key and not key.endswith("/"):
+            return Listing(objects=(self._one(bucket, key),))
+        found, left_out = list[ObjectRef](), list[str]()
+        for item in self._below(bucket, key):
+            ref = _ref(bucket, item["Key"], item)
+            if is_data(item["Key"].removeprefix(key), ref.size):
+                found.append(ref)
+            else:
+                left_out.append(ref.uri)
         if not found:
-            raise InputMissing(
-                f"s3://{bucket}/{key}: no objects below this prefix at {self._endpoint}. "
-                "Upload the input, or correct input_uri."
-            )
-        return sorted(found, key=lambda ref: ref.uri)
+            raise InputMissing(no_data(f"s3://{bucket}/{key}", key, below=False, left_out=sorted(left_out)))
+        return Listing(objects=tuple(sorted(found, key=lambda ref: ref.uri)), left_out=tuple(sorted(left_out)))
 
     def manifests(self, prefix: str) -> Sequence[ObjectRef]:
         """Return the manifests below a prefix ending in ``/``, sorted by URI; none is no error."""
@@ -186,6 +194,13 @@ class S3Store:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 yield from page.get("Contents", [])
 
+    def _one(self, bucket: str, key: str) -> ObjectRef:
+        try:
+            return self._head(bucket, key)
+        except InputMissing as error:
+            below = next(self._below(bucket, f"{key}/"), None) is not None
+            raise InputMissing(no_data(f"s3://{bucket}/{key}", key, below)) from error
+
     def _head(self, bucket: str, key: str) -> ObjectRef:
         with _mapped(f"s3://{bucket}/{key}"):
             answer = self._client.head_object(Bucket=bucket, Key=key)
@@ -199,12 +214,7 @@ class S3Store:
                 yield from body.iter_chunks(CHUNK_BYTES)
 
     def _split(self, location: str) -> tuple[str, str]:
-        if not location.startswith("s3://"):
-            return self._bucket, location
-        bucket, _, key = location.removeprefix("s3://").partition("/")
-        if not bucket:
-            raise ConfigInvalid(f"{location!r} names no bucket: write s3://bucket/key")
-        return bucket, key
+        return parse_location(location, self._bucket)
 
 
 def from_code(code: str, text: str, where: str) -> XflowError:
@@ -240,11 +250,6 @@ def _mapped(where: str) -> Iterator[None]:
         # An upload wraps the cause in an error of boto3's own.
         cause = error.__context__ if isinstance(error, Boto3Error) else None
         raise mapped(cause if isinstance(cause, ClientError) else error, where) from error
-
-
-def _is_visible(key: str) -> bool:
-    name = key.rpartition("/")[2]
-    return bool(name) and name[0] not in "_."
 
 
 def _ref(bucket: str, key: str, item: dict[str, Any], sha256: str = "") -> ObjectRef:

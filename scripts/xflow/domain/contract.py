@@ -13,12 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
+from xflow.domain.beyond import last_of_the_rest, told
+from xflow.domain.object_columns import UNREADABLE
 from xflow.domain.panel import period_starts, step_of
 from xflow.domain.rules import Rule
-from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, Rows, kept
+from xflow.domain.series_rules import FUTURE, Codes, Flags, Numbers, Ordinals, Places, Rows, kept
 from xflow.domain.verdict import Verdict
 
 _EARLIEST, _LATEST = (int(np.datetime64(day, "s").astype(np.int64)) for day in ("1678-01-01", "2262-01-01"))
+
+FEW = 0.1
+"""Largest share of the accepted rows that can lie far beyond the rest."""
+
+HOLE = 3
+"""Steps without any value, besides those of the longest gap, after which a few rows lie far beyond the rest."""
+
+EXAMPLES = 5
 
 LARGEST = 1e100
 """Largest absolute value: sums of squares of as many as there can be stay finite."""
@@ -65,6 +75,8 @@ class ContractChecker:
         """Judge the rows of a canonical batch one by one; see `InputColumns.canonical`."""
         codes = np.zeros(batch.num_rows, dtype=np.uint8)
         series = self._series(batch.column(SERIES_ID), codes)
+        if UNREADABLE in batch.schema.names:
+            _mark(codes, batch.column(UNREADABLE).is_valid().to_numpy(zero_copy_only=False), Rule.TIMESTAMP_UNREADABLE)
         ordinals = self._ordinals(batch.column(TIMESTAMP), codes)
         null: Flags = batch.column(VALUE).is_null().to_numpy(zero_copy_only=False)
         values = _floats(batch, VALUE)
@@ -86,14 +98,26 @@ class ContractChecker:
             rows.reject_off_phase(self._step, n_series, self._as_of)
         order = rows.reject_duplicates(rows.in_order())
         valued = kept(order, rows.codes[order] == Rule.ACCEPTED)
-        times = rows.ordinals[valued]
-        oldest, newest = (self._start(times.min()), self._start(times.max())) if len(times) else (None, None)
-        past = valued if self._as_of is None else kept(valued, times <= self._as_of)
-        del times  # the largest arrays are alive now
+        past = valued if self._as_of is None else kept(valued, rows.ordinals[valued] <= self._as_of)
         rows.judge_future(order[rows.codes[order] == FUTURE], valued, past, n_series)
         rows.judge_series(past, n_series, self._step, self._max_gap, self._min_length)
         used = np.bincount(rows.series[rows.codes == Rule.ACCEPTED])
-        return Verdict(rows.codes, Rule, int(np.count_nonzero(used)), oldest, newest)
+        oldest, newest, notes = self._bounds(rows, kept(valued, rows.codes[valued] == Rule.ACCEPTED))
+        return Verdict(rows.codes, Rule, int(np.count_nonzero(used)), oldest, newest, notes=notes)
+
+    def _bounds(self, rows: Rows, accepted: Places) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+        """Return the first and last time of accepted values, and what to tell of those far beyond the rest."""
+        times = rows.ordinals[accepted]
+        if not len(times):
+            return None, None, ()
+        rest = last_of_the_rest(times, (max(self._max_gap, HOLE) + 1) * self._step, FEW)
+        oldest, newest = self._start(times.min()), self._start(times.max() if rest is None else np.int64(rest))
+        if rest is None:
+            return oldest, newest, ()
+        far = accepted[times > rest]
+        names, first = list(self._ids), far[:EXAMPLES]
+        examples = [f"{names[rows.series[i]]!r} at {self._start(rows.ordinals[i]):%Y-%m-%d %H:%M}" for i in first]
+        return oldest, newest, (told("series", len(far), len(times), examples, f"{newest:%Y-%m-%d %H:%M}"),)
 
     def _start(self, ordinal: np.int64) -> datetime:
         return pd.Timestamp(period_starts(np.array([ordinal]), self._frequency)[0]).to_pydatetime()

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
+from xflow.columns import IDENTIFIER, RESERVED, SERIES_ID, TIMESTAMP, VALUE
+from xflow.domain.arrow_types import Wanted, as_numbers, as_text, misfit
+from xflow.domain.object_columns import UNREADABLE, UnreadableTimes, absence, found_names, left_out, unexpected
 from xflow.errors import InputUnreadable
 
 
@@ -18,12 +20,18 @@ class InputColumns:
         The required columns.
     exogenous
         Further columns, known ahead of time; they keep their names.
+    ignore
+        Columns of the objects that are left out.
+    timezone
+        IANA name of the zone whose clock the timestamps are to show; None: UTC.
     """
 
     series_id: str = SERIES_ID
     timestamp: str = TIMESTAMP
     value: str = VALUE
     exogenous: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    timezone: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,6 +40,9 @@ class InputColumns:
 
     def check(self, schema: pa.Schema, source: str) -> None:
         """Refuse an object with a column missing, of a wrong type, repeated or too many.
+
+        A name that differs from that of a column by case alone stands for it, when it is the only one. The index
+        that pandas writes with a frame is left out.
 
         Parameters
         ----------
@@ -45,65 +56,65 @@ class InputColumns:
         InputUnreadable
             The message names every such column, what was found and what to do.
         """
-        faults = [fault for name in self.names if (fault := self._fault(schema, name))]
-        extra = [repr(name) for name in dict.fromkeys(schema.names) if name not in self.names]
-        if extra:
-            faults.append(
-                f"unexpected column {', '.join(extra)}: declare it under input.exogenous in the pipeline's YAML, "
-                "or drop it"
-            )
+        found = found_names(schema.names, self.names, self.ignore)
+        faults = [fault for name in self.names if (fault := self._fault(schema, name, found[name], source))]
+        known = {*(each for names in found.values() for each in names), *self.ignore}
+        faults += [_stranger(name) for name in unexpected(schema, known)]
         if faults:
             raise InputUnreadable(f"{source}: {'; '.join(faults)}")
 
-    def canonical(self, batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
-        """Return a batch as series_id (string), timestamp (UTC, no zone), value and exogenous columns (float64).
+    def read(self, schema: pa.Schema) -> list[str]:
+        """Return what an object calls the columns to read from it, `check` being passed."""
+        return [name for (name,) in found_names(schema.names, self.names, self.ignore).values()]
 
-        Timestamps keep their unit. Integers, decimals and booleans become floats; an integer past
-        2**53 is rounded.
+    def left_out(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Return the columns that are left out though nobody said so."""
+        return left_out(schema, {*self.read(schema), *self.ignore})
+
+    def canonical(self, batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+        """Return a batch as series_id (string), timestamp (without zone), value and exogenous columns (float64).
+
+        Timestamps keep their unit; those that carry a zone show the clock of `timezone`. Integers, decimals and
+        booleans become floats; an integer past 2**53 is rounded. Where a text is no time, `UNREADABLE` is the last
+        column.
 
         Raises
         ------
         InputUnreadable
-            A text is not UTF-8.
+            An id is not UTF-8, or a number that is not whole.
         """
-        series = batch.column(self.series_id).cast(pa.string())
+        series, timestamp, *numbers = (batch.column(name) for name in self.read(batch.schema))
         try:
-            series.validate(full=True)
+            ids = as_text(series)
         except pa.ArrowInvalid as error:
             raise InputUnreadable(
-                f"{source}: column {self.series_id!r} holds text that is not UTF-8 ({error}). Write it again as UTF-8."
+                f"{source}: column {self.series_id!r} holds an id that is not UTF-8 or no whole number ({error}). "
+                "Write ids as UTF-8 texts."
             ) from error
-        numbers = [batch.column(name).cast(pa.float64(), safe=False) for name in (self.value, *self.exogenous)]
-        columns = [series, _naive(batch.column(self.timestamp)), *numbers]
-        return pa.RecordBatch.from_arrays(columns, [SERIES_ID, TIMESTAMP, VALUE, *self.exogenous])
+        unreadable = UnreadableTimes(batch.num_rows)
+        columns = [ids, unreadable.times(TIMESTAMP, timestamp, self.timezone), *map(as_numbers, numbers)]
+        names = [SERIES_ID, TIMESTAMP, VALUE, *self.exogenous]
+        if unreadable.any:
+            columns, names = [*columns, unreadable.array()], [*names, UNREADABLE]
+        return pa.RecordBatch.from_arrays(columns, names)
 
-    def _fault(self, schema: pa.Schema, name: str) -> str | None:
-        places = schema.get_all_field_indices(name)
-        if len(places) != 1:
-            how = f"appears {len(places)} times" if places else f"is missing (there are: {', '.join(schema.names)})"
-            return f"column {name!r} {how}: write it once, or correct input.columns in the pipeline's YAML"
-        found = schema.field(places[0]).type
-        if name == self.series_id:
-            fits, wanted = _is_text(found), "string"
-        elif name == self.timestamp:
-            fits, wanted = pa.types.is_timestamp(found) or pa.types.is_date(found), "timestamp or date"
-        else:
-            fits, wanted = _is_number(found) or (name != self.value and pa.types.is_boolean(found)), "double"
-        return None if fits else f"column {name!r} is {found}, wanted {wanted}: convert it before it is written"
-
-
-def _is_text(found: pa.DataType) -> bool:
-    if pa.types.is_dictionary(found):
-        return _is_text(found.value_type)
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+    def _fault(self, schema: pa.Schema, name: str, found: tuple[str, ...], source: str) -> str | None:
+        if len(found) != 1:
+            return absence(name, found, schema, source)
+        places = schema.get_all_field_indices(found[0])
+        kind = schema.field(places[0]).type
+        if name == self.value and pa.types.is_boolean(kind):
+            return f"column {name!r} is bool, wanted {Wanted.NUMBER}: write 0 and 1 where these are meant"
+        wanted = {self.series_id: Wanted.ID, self.timestamp: Wanted.TIME}.get(name, Wanted.NUMBER)
+        if name in self.exogenous and pa.types.is_boolean(kind):
+            return None
+        fault = misfit(kind, wanted)
+        return fault and f"column {name!r} {fault}"
 
 
-def _is_number(found: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(found) or pa.types.is_integer(found) or pa.types.is_decimal(found))
-
-
-def _naive(times: pa.Array) -> pa.Array:
-    """Return timestamps in UTC without a zone; a date is its midnight."""
-    if pa.types.is_date(times.type):
-        return times.cast(pa.timestamp("s" if pa.types.is_date32(times.type) else "ms"))
-    return times.cast(pa.timestamp(times.type.unit))
+def _stranger(name: str) -> str:
+    """Return what to do about a column that nobody asked for."""
+    ways = "name it under input.ignore in the pipeline's YAML, or drop it"
+    if IDENTIFIER.match(name) and name not in RESERVED:
+        ways = f"declare it under input.exogenous when it is known ahead, {ways}"
+    return f"unexpected column {name!r}: {ways}"

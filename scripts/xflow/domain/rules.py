@@ -21,6 +21,7 @@ class Rule(ContractRule):
     GAP_TOO_LONG = 11
     SERIES_TOO_SHORT = 12
     VALUE_TOO_LARGE = 13
+    TIMESTAMP_UNREADABLE = 20
 
     @property
     def advice(self) -> str:
@@ -41,9 +42,10 @@ ADVICE = {
     Rule.SERIES_ID_MISSING: "give every row a series id",
     Rule.SERIES_ID_NUL: "remove NUL characters from the series id",
     Rule.TIMESTAMP_MISSING: "give every row a timestamp",
+    Rule.TIMESTAMP_UNREADABLE: "texts are ISO times, as 2023-09-04 or 2023-09-04T15:45:24+0300",
     Rule.TIMESTAMP_OUT_OF_RANGE: "timestamps lie from 1678 to 2261; look for a wrong unit",
-    Rule.OFF_GRID: "timestamps are the first moment of a period of contract.frequency, as 2024-01-01 00:00 for M, "
-    "in UTC when they carry a zone",
+    Rule.OFF_GRID: "timestamps are the first moment of a period of contract.frequency, as 2024-01-01 00:00 for M; "
+    "those that carry a zone are read by the clock of contract.timezone, which is UTC when left out",
     Rule.VALUE_NOT_FINITE: "leave out rows whose value is NaN or infinite",
     Rule.EXOGENOUS_NOT_FINITE: "fill null, NaN and infinite exogenous values",
     Rule.VALUE_TOO_LARGE: "values lie within 1e100 of 0; look for a wrong unit or a stand-in for a missing value",

@@ -35,11 +35,13 @@ class Verdict:
     entities
         Number of series, or of vacancies, with an accepted row.
     oldest, newest
-        The first and last time, in UTC without a zone, among the rows that were right by themselves;
-        None when there is none.
+        The first and last time, without a zone, among the accepted rows, those far beyond the rest left out; None
+        when there is none.
     noted
         The code of the first rule that an accepted row breaks all the same, uint8, in the order of the accepted rows;
         0: none. None: nothing is noted.
+    notes
+        What should be told of accepted rows.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -48,6 +50,7 @@ class Verdict:
     oldest: datetime | None
     newest: datetime | None
     noted: npt.NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> int:

@@ -2,17 +2,19 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from xflow.domain.object_names import described, is_expected
 from xflow.domain.verdict import Verdict
 from xflow.errors import ConfigInvalid, ContractViolated, InputMissing
 from xflow.pipeline import AnyPipeline
 from xflow.ports import Mart, ObjectStore, TableRows
-from xflow.refs import CheckedInput, ObjectRef, RunKey
+from xflow.refs import CheckedInput, Listing, ObjectRef, RunKey
 from xflow.schema import REJECTED_SCHEMA
 from xflow.steps.input_objects import LocalInput, downloaded, verdict_bytes
 from xflow.steps.kinds import InputKind, input_kind
@@ -41,8 +43,8 @@ def check_contract(
     location
         One parquet object, or a prefix ending in ``/`` of several.
     as_of
-        ISO date or time up to which values may be used (inclusive), in UTC; None or empty for the
-        newest value of the input.
+        ISO date or time up to which values may be used (inclusive), by the clock of the contract's
+        timezone, which is UTC when it has none; None or empty for the newest value of the input.
     objects
         The objects to read, whatever else lies at the location; None: those that it holds now.
 
@@ -58,9 +60,12 @@ def check_contract(
         No row is accepted, or a larger share is rejected than the contract tolerates. The rejected
         rows are in the mart by then.
     """
-    until = parse_as_of(as_of) if as_of else None
     kind = input_kind(pipeline)
-    chosen = kind.chosen(store.list(location), until) if objects is None else objects
+    until = parse_as_of(as_of, kind.timezone) if as_of else None
+    listing = store.listing(location) if objects is None else Listing(objects=tuple(objects))
+    chosen = listing.objects if objects is not None else kind.chosen(listing.objects, store.uri(location), until)
+    if len(chosen) < len(listing.objects):
+        log.info("%s: the newest delivery is read, %d of %d objects", key, len(chosen), len(listing.objects))
     if not chosen:
         raise InputMissing(f"{store.uri(location)}: no delivery was made up to {as_of}. Choose a later as_of.")
     with downloaded(store, chosen, kind.columns) as local:
@@ -79,7 +84,10 @@ def check_contract(
             entities=verdict.entities,
             as_of=used_until.isoformat() if used_until else "",
             asked_as_of=as_of or "",
+            notes=(*_left_out(listing, local), *verdict.notes),
         )
+        for note in checked.notes:
+            log.warning("%s: %s", key, note)
         if _violated(pipeline, checked):
             raise _recorded(kind, key, pipeline, local, verdict.codes, checked, mart)
         if used_until and verdict.oldest is not None and used_until < verdict.oldest:
@@ -91,8 +99,13 @@ def check_contract(
     return checked
 
 
-def parse_as_of(as_of: str) -> datetime:
-    """Return a time in UTC without a zone.
+def parse_as_of(as_of: str, timezone: str | None = None) -> datetime:
+    """Return a time without a zone: in UTC, or by the clock of a zone.
+
+    Parameters
+    ----------
+    timezone
+        IANA name. A time that carries no zone of its own is taken to be of this clock already.
 
     Raises
     ------
@@ -101,20 +114,30 @@ def parse_as_of(as_of: str) -> datetime:
     """
     try:
         time = datetime.fromisoformat(as_of)
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+        return time.astimezone(ZoneInfo(timezone or "UTC")).replace(tzinfo=None) if time.tzinfo else time
     except (ValueError, OverflowError):
         raise ConfigInvalid(f"as_of {as_of!r} is no ISO date or time: write 2023-12-01 or 2023-12-01T06:00") from None
 
 
 def ledger_facts(checked: CheckedInput) -> dict[str, object]:
-    """Return what the run's ledger row says about an input."""
-    return {
+    """Return what the run's ledger row says about an input; a `message` when there is something to tell."""
+    told = {"message": "; ".join(checked.notes)} if checked.notes else {}
+    return told | {
         "as_of": checked.as_of,
         "input_objects": json.dumps([ref.model_dump() for ref in checked.objects]),
         "rows_in": checked.rows_in,
         "rows_accepted": checked.rows_accepted,
         "rows_rejected": checked.rows_rejected,
     }
+
+
+def _left_out(listing: Listing, local: LocalInput) -> Iterator[str]:
+    """Yield what is told of the objects and columns that are not read."""
+    left_out = tuple(uri for uri in listing.left_out if not is_expected(uri))
+    if left_out:
+        yield f"not read: {described(left_out)}"
+    if local.left_out:
+        yield f"not read: the index that pandas wrote as {', '.join(local.left_out)}"
 
 
 def _judge(kind: InputKind, train: bool, local: LocalInput, until: datetime | None) -> Verdict:

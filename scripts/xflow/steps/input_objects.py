@@ -46,11 +46,14 @@ class LocalInput:
     ----------
     objects
         The objects in reading order, with their hash and number of rows.
+    left_out
+        Columns of theirs that are not read though nobody said so.
     """
 
     objects: tuple[ObjectRef, ...]
     columns: Columns
     folder: Path
+    left_out: tuple[str, ...] = ()
 
     def batches(self) -> Iterator[InputBatch]:
         """Read all rows, one batch in memory at a time.
@@ -62,8 +65,11 @@ class LocalInput:
         """
         first_row = 0
         for number, ref in enumerate(self.objects):
-            with _readable(ref.uri), _open(self.folder / str(number)) as file:
-                for batch in file.iter_batches(_batch_rows(file), columns=list(self.columns.names), use_threads=False):
+            if not ref.rows:
+                continue  # its columns may be of any type
+            with _readable(ref.uri, self.folder / str(number)) as file:
+                names = self.columns.read(file.schema_arrow)
+                for batch in file.iter_batches(_batch_rows(file), columns=names, use_threads=False):
                     row_ids = np.arange(first_row, first_row + batch.num_rows)
                     first_row += batch.num_rows
                     yield InputBatch(self.columns.canonical(batch, ref.uri), row_ids, ref.uri)
@@ -73,6 +79,8 @@ class LocalInput:
 def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: Columns) -> Iterator[LocalInput]:
     """Hold local copies of objects for the length of the block.
 
+    An object without rows may have columns of any type: writers do not know that of a value that they have not seen.
+
     Raises
     ------
     InputUnreadable
@@ -81,14 +89,17 @@ def downloaded(store: ObjectStore, objects: Iterable[ObjectRef], columns: Column
         An object is no longer what its reference says.
     """
     with tempfile.TemporaryDirectory(prefix="xflow-") as folder:
-        found = []
+        found, left_out = [], dict[str, None]()
         for number, ref in enumerate(objects):
             path = Path(folder) / str(number)
             pinned = store.download(ref, path)
-            with _readable(ref.uri), _open(path) as file:
-                columns.check(file.schema_arrow, ref.uri)
-                found.append(pinned.model_copy(update={"rows": file.metadata.num_rows}))
-        yield LocalInput(tuple(found), columns, Path(folder))
+            with _readable(ref.uri, path) as file:
+                rows = file.metadata.num_rows
+                if rows:
+                    columns.check(file.schema_arrow, ref.uri)
+                    left_out |= dict.fromkeys(columns.left_out(file.schema_arrow))
+                found.append(pinned.model_copy(update={"rows": rows}))
+        yield LocalInput(tuple(found), columns, Path(folder), tuple(left_out))
 
 
 def accepted_batches(local: LocalInput, codes: npt.NDArray[np.uint8]) -> Iterator[InputBatch]:
@@ -129,14 +140,38 @@ def _batch_rows(file: pq.ParquetFile) -> int:
     return max(1, min(BATCH_ROWS, BATCH_BYTES * int(meta.num_rows) // max(size, 1)))
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    return pq.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False)
-
-
 @contextmanager
-def _readable(uri: str) -> Iterator[None]:
+def _readable(uri: str, path: Path) -> Iterator[pq.ParquetFile]:
+    """Hold a local copy of an object open as parquet for the length of the block.
+
+    Raises
+    ------
+    InputUnreadable
+        It is not parquet, or damaged; the message says what it seems to be.
+    """
     try:
-        yield
+        with pq.ParquetFile(path, buffer_size=READ_BYTES, pre_buffer=False) as file:
+            yield file
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
-        raise InputUnreadable(f"{uri}: not readable as parquet ({reason}). Write the object again.") from error
+        raise InputUnreadable(f"{uri}: not readable as parquet ({reason}). {not_parquet(path)}") from error
+
+
+def not_parquet(path: Path) -> str:
+    """Return what to do about a file that cannot be read as parquet, by what it begins with."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        return "It has 0 bytes: upload it again."
+    if start == b"PARE":
+        return "Its footer is encrypted: write it without encryption."
+    if start == b"PAR1":
+        return "It is damaged or cut off: write the object again."
+    kinds = {b"\x1f\x8b": "gzip", b"PK": "zip", b"BZ": "bzip2", b"\x28\xb5": "zstd", b"OR": "ORC", b"Ob": "Avro"}
+    found = kinds.get(start[:2])
+    if found:
+        return f"It is a file of {found}: bring parquet, which is compressed inside."
+    return (
+        f"It begins with {start!r}: bring parquet. What is no input, as a readme, does not belong below the prefix; "
+        "a name that begins with _ or . hides it."
+    )

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from xflow.domain.contract import ContractChecker, to_ordinals
+from xflow.domain.object_columns import UNREADABLE
 from xflow.domain.rules import ADVICE, Rule
 
 NAN, INF = float("nan"), float("inf")
@@ -203,5 +204,43 @@ def test_one_series_and_no_rows():
 
 
 def test_the_newest_value_is_reported():
-    verdict = judge(rows(*month("a", 0, 1), *month("b", 5), ("c", "2030-01-01", NAN)))
-    assert (verdict.oldest, verdict.newest) == (datetime(2020, 1, 1), datetime(2020, 6, 1))
+    verdict = judge(rows(*month("a", 0, 1), *month("b", 4), ("c", "2030-01-01", NAN)))
+    assert (verdict.oldest, verdict.newest, verdict.notes) == (datetime(2020, 1, 1), datetime(2020, 5, 1), ())
+
+
+def test_rejected_rows_say_nothing_of_the_newest_value():
+    """A mistyped year is a gap of its series; the series is rejected, and its other values do not count either."""
+    verdict = judge(rows(*month("a", *range(12)), *month("b", *range(15), 22 * 12)))
+    assert verdict.rejected == {"gap_too_long": 16}
+    assert verdict.newest == datetime(2020, 12, 1)
+
+
+@pytest.mark.parametrize(
+    ("far", "max_gap", "newest", "told"),
+    [
+        ([], 0, "2020-12-01", None),
+        (
+            [("typo", 270)],
+            0,
+            "2020-12-01",
+            "1 of 37 accepted row lies far after all others: series 'typo' at 2042-07-01",
+        ),
+        ([("typo", 16)], 0, "2020-12-01", "series 'typo' at 2021-05-01"),
+        ([("typo", 15)], 0, "2021-04-01", None),  # three steps and fewer may be a late delivery
+        ([("typo", 18)], 6, "2021-07-01", None),  # nor is it far where a series may have such a gap
+        ([("typo", 270), ("other", 500)], 0, "2020-12-01", "'typo' at 2042-07-01 00:00, 'other' at 2061-09-01"),
+        ([(f"new {n}", 270) for n in range(5)], 0, "2042-07-01", None),  # more than a tenth: no mistake
+    ],
+)
+def test_a_few_rows_far_beyond_the_rest_are_told_and_do_not_make_the_newest_value(far, max_gap, newest, told):
+    given = rows(*(row for name in "abc" for row in month(name, *range(12))), *(month(*row)[0] for row in far))
+    verdict = judge(given, max_gap=max_gap)
+    assert verdict.rejected == {}
+    assert verdict.newest == datetime.fromisoformat(newest)
+    assert bool(verdict.notes) == bool(told)
+    assert told is None or told in verdict.notes[0]
+
+
+def test_a_text_that_is_no_time_is_rejected_with_its_text():
+    given = rows(*month("a", 0, 1)).append_column(UNREADABLE, pa.array([None, {"column": "t", "text": "?"}]))
+    assert broken(judge(given)) == [OK, Rule.TIMESTAMP_UNREADABLE]

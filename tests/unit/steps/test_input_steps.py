@@ -1,5 +1,6 @@
 """From parquet to the mart and the feature store, through the fakes of the ports."""
 
+import gzip
 import json
 
 import numpy as np
@@ -293,23 +294,23 @@ def parquet_bytes():
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "advice"),
     [
-        lambda good: b"",
-        lambda good: b"series_id,timestamp,value\na,2024-01-01,1\n",
-        lambda good: good[: len(good) // 2],
-        lambda good: good[len(good) // 2 :],
-        lambda good: good[:100] + bytes(2000) + good[2100:],
+        (lambda good: b"", "It has 0 bytes: upload it again"),
+        (lambda good: b"series_id,timestamp,value\na,2024-01-01,1\n", "It begins with b'seri': bring parquet"),
+        (lambda good: b"PARE" + good[4:-4] + b"PARE", "Its footer is encrypted: write it without encryption"),
+        (gzip.compress, "It is a file of gzip: bring parquet"),
+        (lambda good: good[: len(good) // 2], "It is damaged or cut off: write the object again"),
+        (lambda good: good[len(good) // 2 :], "bring parquet"),
+        (lambda good: good[:100] + bytes(2000) + good[2100:], "It is damaged or cut off: write the object again"),
     ],
-    ids=["empty", "csv", "first half", "second half", "zeroed pages"],
+    ids=["empty", "csv", "encrypted", "gzip", "first half", "second half", "zeroed pages"],
 )
-def test_what_is_not_parquet_is_named(damage):
+def test_what_is_not_parquet_is_named(damage, advice):
     world = World()
     world.put(synthetic(1, 5), "in/a.parquet")
     world.store.put("in/b.parquet", damage(parquet_bytes()))
-    with pytest.raises(
-        InputUnreadable, match=r"s3://memory/in/b\.parquet: not readable as parquet .* Write the object again"
-    ):
+    with pytest.raises(InputUnreadable, match=rf"s3://memory/in/b\.parquet: not readable as parquet .*{advice}"):
         world.check()
     assert left_nothing(world)
 

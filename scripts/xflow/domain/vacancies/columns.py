@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import RESPONSIBILITY, SNAPSHOT_AT, VACANCY_ID
+from xflow.domain.arrow_types import Wanted, as_flags, as_numbers, as_text, misfit, stated, without
+from xflow.domain.object_columns import UNREADABLE, UnreadableTimes, absence, found_names, left_out, unexpected
 from xflow.domain.vacancies.times import read_times
 from xflow.errors import ConfigInvalid, InputUnreadable
 from xflow.schema import VACANCY_SCHEMA
@@ -19,10 +18,8 @@ from xflow.schema import VACANCY_SCHEMA
 REQUIRED = (VACANCY_ID, SNAPSHOT_AT, RESPONSIBILITY)
 """Columns that every object has; all others may be absent and are null then."""
 
-UNREADABLE = "unreadable"
-"""Last column of a canonical batch: canonical name and text of a row's first time that is none, or null."""
-
-UNREADABLE_TYPE = pa.struct([("column", pa.string()), ("text", pa.string())])
+LISTS = ("key_skills", "professional_role_id")
+"""Columns that may be lists."""
 
 _FIRST_CODE = r"^[\s\[\"']*([^\s,;|\[\]\"']*).*$"
 
@@ -54,6 +51,9 @@ class VacancyColumns:
     def check(self, schema: pa.Schema, source: str) -> None:
         """Refuse an object with a column missing, of a wrong type, repeated or too many.
 
+        A name that differs from that of a column by case alone stands for it, when it is the only one. The index
+        that pandas writes with a frame is left out.
+
         Parameters
         ----------
         schema
@@ -74,14 +74,20 @@ class VacancyColumns:
                 f"input.columns: {', '.join(strangers)} is no column of a vacancy. "
                 f"These are: {', '.join(VACANCY_SCHEMA.names)}"
             )
-        faults = [fault for wanted in VACANCY_SCHEMA if (fault := self._fault(schema, wanted))]
-        known = {*self.names, *self.ignore}
-        extra = [repr(name) for name in dict.fromkeys(schema.names) if name not in known]
+        found = self._found(schema)
+        faults = [fault for wanted in VACANCY_SCHEMA if (fault := self._fault(schema, wanted, found, source))]
+        known = {*(each for names in found.values() for each in names), *self.ignore}
+        extra = unexpected(schema, known)
         if extra:
             faults.append(
-                f"unexpected column {', '.join(extra)}: correct its name, map it under input.columns in the "
+                f"unexpected column {', '.join(map(repr, extra))}: correct its name, map it under input.columns in the "
                 "pipeline's YAML, or name it under input.ignore"
             )
+            nested = [name for name in extra if pa.types.is_nested(schema.field(schema.get_field_index(name)).type)]
+            if nested:
+                faults.append(
+                    f"{', '.join(nested)}: write the fields as columns of their own, as salary_from and salary_to"
+                )
         if faults:
             raise InputUnreadable(f"{source}: {'; '.join(faults)}")
 
@@ -89,66 +95,54 @@ class VacancyColumns:
         """Return a batch with the columns of `VACANCY_SCHEMA`, all nullable, and `UNREADABLE` as the last.
 
         Times are in UTC without a zone, in microseconds; one without a zone is taken as UTC. A number of
-        NaN is null, and a salary of 0 too: some writers put it where none is stated. Integer ids become
-        text, of several roles the first counts, and skills lie one a line.
+        NaN is null, and a salary of 0 too: some writers put it where none is stated. Ids that are whole
+        numbers become text, of several roles the first counts, and skills lie one a line.
 
         Raises
         ------
         InputUnreadable
             A text is not UTF-8, or a number that must be whole is not.
         """
-        columns, unreadable = [], _Unreadable(batch.num_rows)
+        columns, unreadable, found = [], UnreadableTimes(batch.num_rows), self._found(batch.schema)
         for wanted in VACANCY_SCHEMA:
             name = self.name(wanted.name)
-            if name not in batch.schema.names or name in self.ignore:
+            if not found[name]:
                 columns.append(pa.nulls(batch.num_rows, wanted.type))
                 continue
+            given = batch.column(found[name][0])
             with _valid(f"{source}: column {name!r} cannot be read as {wanted.type}"):
                 if pa.types.is_timestamp(wanted.type):
-                    columns.append(unreadable.times(wanted.name, batch.column(name)))
+                    times, wrong = read_times(given)
+                    unreadable.note(wanted.name, given, wrong)
+                    columns.append(times)
                 else:
-                    columns.append(_converted(batch.column(name), wanted))
+                    columns.append(_converted(given, wanted))
         return pa.RecordBatch.from_arrays([*columns, unreadable.array()], [*VACANCY_SCHEMA.names, UNREADABLE])
 
-    def _fault(self, schema: pa.Schema, wanted: pa.Field) -> str | None:
+    def read(self, schema: pa.Schema) -> list[str]:
+        """Return what an object calls the columns to read from it, `check` being passed."""
+        return [each for names in self._found(schema).values() for each in names]
+
+    def left_out(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Return the columns that are left out though nobody said so."""
+        return left_out(schema, {*self.read(schema), *self.ignore})
+
+    def _found(self, schema: pa.Schema) -> Mapping[str, tuple[str, ...]]:
+        return found_names(schema.names, self.names, self.ignore)
+
+    def _fault(
+        self, schema: pa.Schema, wanted: pa.Field, found: Mapping[str, tuple[str, ...]], source: str
+    ) -> str | None:
         name = self.name(wanted.name)
-        places = [] if name in self.ignore else schema.get_all_field_indices(name)
-        if not places and wanted.name not in REQUIRED and wanted.name not in self.given:
+        if not found[name] and wanted.name not in REQUIRED and wanted.name not in self.given:
             return None
-        if len(places) != 1:
-            how = f"appears {len(places)} times" if places else f"is missing (there are: {', '.join(schema.names)})"
-            return f"column {name!r} {how}: write it once, or correct input.columns in the pipeline's YAML"
-        found = schema.field(places[0]).type
-        expected, fits = _expected(wanted, found)
-        return None if fits else f"column {name!r} is {found}, wanted {expected}: convert it before it is written"
-
-
-class _Unreadable:
-    """Collects the first time of every row that could not be read."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._columns: npt.NDArray[np.object_] | None = None
-        self._texts: npt.NDArray[np.object_] | None = None
-
-    def times(self, column: str, given: pa.Array) -> pa.Array:
-        times, wrong = read_times(given)
-        if wrong.any():
-            self._note(column, given, wrong)
-        return times
-
-    def array(self) -> pa.Array:
-        if self._columns is None:
-            return pa.nulls(self._rows, UNREADABLE_TYPE)
-        names, texts = pa.array(self._columns, pa.string()), pa.array(self._texts, pa.string())
-        return pa.StructArray.from_arrays([names, texts], fields=list(UNREADABLE_TYPE), mask=names.is_null())
-
-    def _note(self, column: str, given: pa.Array, wrong: npt.NDArray[np.bool_]) -> None:
-        if self._columns is None or self._texts is None:
-            self._columns, self._texts = (np.full(self._rows, None, dtype=object) for _ in range(2))
-        new = wrong & pd.isna(self._columns)
-        self._columns[new] = column
-        self._texts[new] = given.filter(pa.array(new)).cast(pa.string()).to_pylist()
+        if len(found[name]) != 1:
+            return absence(name, found[name], schema, source)
+        kind = schema.field(schema.get_field_index(found[name][0])).type
+        if wanted.name in LISTS and _is_list(kind):
+            return None
+        fault = misfit(kind, _wanted(wanted))
+        return fault and f"column {name!r} {fault}"
 
 
 @contextmanager
@@ -156,61 +150,48 @@ def _valid(what: str) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
-        advice = "Write texts as UTF-8, and ids and counts as whole numbers."
+        advice = (
+            "Write texts as UTF-8, ids as texts or whole numbers, counts as whole numbers, flags as true and false."
+        )
         raise InputUnreadable(f"{what} ({error}). {advice}") from error
 
 
-def _expected(wanted: pa.Field, found: pa.DataType) -> tuple[str, bool]:
-    """Return the types that a column may have, in words, and whether one of them was found."""
-    types = pa.types
-    number = types.is_integer(found) or types.is_floating(found)
-    text = _is_text(found) or types.is_null(found)
-    if types.is_string(wanted.type):
-        id_like = wanted.name.endswith("_id")
-        return ("string or integer", text or number) if id_like else ("string", text)
-    if types.is_timestamp(wanted.type):
-        return "timestamp, date or ISO text", text or types.is_timestamp(found) or types.is_date(found)
-    if types.is_boolean(wanted.type):
-        return "boolean", types.is_null(found) or types.is_boolean(found)
-    return str(wanted.type), types.is_null(found) or number or types.is_decimal(found)
-
-
-def _is_text(found: pa.DataType) -> bool:
-    if pa.types.is_dictionary(found):
-        return _is_text(found.value_type)
-    return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
+def _wanted(column: pa.Field) -> Wanted:
+    """Return what a canonical column is made from."""
+    if pa.types.is_string(column.type):
+        return Wanted.ID if column.name.endswith("_id") else Wanted.TEXT
+    if pa.types.is_timestamp(column.type):
+        return Wanted.TIME
+    return Wanted.FLAG if pa.types.is_boolean(column.type) else Wanted.NUMBER
 
 
 def _converted(given: pa.Array, wanted: pa.Field) -> pa.Array:
+    if pa.types.is_boolean(wanted.type):
+        return as_flags(given)
     if not pa.types.is_string(wanted.type):
-        number = _stated(given)
-        if pa.types.is_floating(wanted.type):
-            number = number.cast(pa.float64(), safe=False)
-            if wanted.name in {"salary_from", "salary_to"}:
-                number = _without(number, pc.equal(number, 0))
+        number = stated(as_numbers(given))
+        if wanted.name in {"salary_from", "salary_to"}:
+            number = without(number, pc.equal(number, 0))
         return number.cast(wanted.type)
-    text = _text(_stated(given))
+    text = _of_lists(given, wanted.name) if _is_list(given.type) else as_text(given)
     if wanted.name == "professional_role_id":
         return pc.replace_substring_regex(text, _FIRST_CODE, r"\1")
     return _lines(text) if wanted.name == "key_skills" else text
 
 
-def _stated(column: pa.Array) -> pa.Array:
-    """Return a column with null for NaN."""
-    return _without(column, pc.is_nan(column)) if pa.types.is_floating(column.type) else column
+def _is_list(found: pa.DataType) -> bool:
+    """Return whether a column has lists of what can be text."""
+    lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+    return bool(lists and misfit(found.value_type, Wanted.ID) is None)
 
 
-def _without(column: pa.Array, flags: pa.Array) -> pa.Array:
-    return pc.if_else(pc.fill_null(flags, fill_value=False), pa.scalar(None, column.type), column)
-
-
-def _text(column: pa.Array) -> pa.Array:
-    """Return a column as valid UTF-8; whole floating numbers as integers."""
-    if pa.types.is_floating(column.type):
-        column = column.cast(pa.int64())
-    text = column.cast(pa.string())
-    text.validate(full=True)
-    return text
+def _of_lists(lists: pa.Array, name: str) -> pa.Array:
+    """Return the skills of each row one a line; of its roles the first."""
+    rows = lists.cast(pa.list_(pa.string())).to_pylist()
+    texts = [None if row is None else [text for text in row if text is not None] for row in rows]
+    if name == "key_skills":
+        return pa.array([None if each is None else "\n".join(each) for each in texts], pa.string())
+    return pa.array([each[0] if each else None for each in texts], pa.string())
 
 
 def _lines(skills: pa.Array) -> pa.Array:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import RESPONSIBILITY, SNAPSHOT_AT, VACANCY_ID
-from xflow.domain.vacancies.columns import UNREADABLE
+from xflow.domain.beyond import last_of_the_rest, told
+from xflow.domain.object_columns import UNREADABLE
 from xflow.domain.vacancies.rules import COLUMN, LABELS, NOTED, VacancyRule
 from xflow.domain.vacancies.salary import ROUBLE, currency_code, monthly, out_of_range, stated
 from xflow.domain.vacancies.text import clean
@@ -25,6 +26,14 @@ from xflow.schema import VACANCY_SCHEMA
 LONGEST_TEXT = 1_000_000
 AHEAD = np.timedelta64(1, "D").astype("m8[us]").astype(np.int64)
 """How far a clock may be ahead of the snapshot's, in microseconds."""
+
+FEW = 0.01
+"""Largest share of the accepted rows whose snapshots can lie far beyond the rest."""
+
+HOLE = int(np.timedelta64(366, "D").astype("m8[us]").astype(np.int64))
+"""Time without any snapshot after which a few lie far beyond the rest, in microseconds: a mistyped year."""
+
+EXAMPLES = 5
 
 Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -90,15 +99,31 @@ class VacancyChecker:
             left = np.flatnonzero(part & (codes == VacancyRule.ACCEPTED))
             left = left[np.lexsort((snapshots[left], ids[left]))]
             codes[left[:-1][ids[left[1:]] == ids[left[:-1]]]] = VacancyRule.SUPERSEDED
-        entities = len(np.unique(ids[codes == VacancyRule.ACCEPTED]))
-        oldest, newest = (_time(snapshots[right].min()), _time(snapshots[right].max())) if len(right) else (None, None)
-        noted = np.concatenate(self._noted)[codes == VacancyRule.ACCEPTED]
-        return Verdict(codes, VacancyRule, entities, oldest, newest, noted)
+        accepted = np.flatnonzero(codes == VacancyRule.ACCEPTED)
+        entities, noted = len(np.unique(ids[accepted])), np.concatenate(self._noted)[accepted]
+        oldest, newest, notes = self._bounds(ids, snapshots, accepted)
+        return Verdict(codes, VacancyRule, entities, oldest, newest, noted, notes)
 
     def _accepts(self, fault: Fault) -> bool:
         """Return whether a row with the fault is accepted; a snapshot's time is always wanted."""
         unread = fault.rule is VacancyRule.TIME_UNREADABLE and fault.column != SNAPSHOT_AT
         return fault.rule in NOTED or (not self._train and (unread or fault.rule in LABELS))
+
+    def _bounds(
+        self, ids: npt.NDArray[np.int32], snapshots: Ticks, accepted: npt.NDArray[np.int64]
+    ) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+        """Return the first and last snapshot of accepted rows, and what to tell of those far beyond the rest."""
+        times = snapshots[accepted]
+        if not len(times):
+            return None, None, ()
+        rest = last_of_the_rest(times, HOLE, FEW)
+        oldest, newest = _time(times.min()), _time(times.max() if rest is None else np.int64(rest))
+        if rest is None:
+            return oldest, newest, ()
+        far = accepted[times > rest]
+        names = list(self._ids)
+        examples = [f"{names[ids[i]]!r} at {_time(snapshots[i]):%Y-%m-%d %H:%M}" for i in far[:EXAMPLES]]
+        return oldest, newest, (told("vacancy", len(far), len(times), examples, f"{newest:%Y-%m-%d %H:%M}"),)
 
     def _numbers(self, column: pa.Array) -> npt.NDArray[np.int32]:
         """Return the number of each row's vacancy, -1 where there is none."""

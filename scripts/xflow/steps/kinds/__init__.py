@@ -29,10 +29,16 @@ class Columns(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns to read from an object, in canonical order."""
+        """What the pipeline's file calls the columns, in canonical order."""
 
     def check(self, schema: pa.Schema, source: str) -> None:
         """Raise `InputUnreadable` when an object's columns are not the pipeline's."""
+
+    def read(self, schema: pa.Schema) -> list[str]:
+        """Return what an object that passed `check` calls the columns to read from it."""
+
+    def left_out(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Return the object's columns that are left out though nobody said so."""
 
     def canonical(self, batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
         """Return a batch in canonical columns; the first is the id of the row's series or vacancy."""
@@ -54,6 +60,12 @@ class InputKind(Protocol):
     entity: str
     """What the rows are about, for messages: ``series`` or ``vacancy``."""
     rules: type[ContractRule]
+    hinted: frozenset[ContractRule]
+    """Rules of which the rows that broke them say more; see `hint`."""
+
+    @property
+    def timezone(self) -> str | None:
+        """IANA name of the zone whose clock the input's times show; None: UTC."""
 
     @property
     def columns(self) -> Columns:
@@ -63,20 +75,26 @@ class InputKind(Protocol):
     def tables(self) -> PipelineTables:
         """The mart's tables of the pipeline."""
 
-    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:
-        """Return those of a location's objects, sorted by name, that a run as of `until` reads; may be none."""
+    def chosen(self, objects: Sequence[ObjectRef], location: str, until: datetime | None) -> Sequence[ObjectRef]:
+        """Return those of a location's objects, sorted by name, that a run as of `until` reads; may be none.
+
+        `location` is the URI below which they lie, or of the one object.
+        """
 
     def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
         """Return the run's as_of, `until` being the one asked for and `newest` the newest time of the input."""
 
     def known_at(self, moment: datetime) -> datetime:
-        """Return the as_of of a run at a past moment: the newest time whose values were known by then."""
+        """Return the as_of of a run at a past moment, given in UTC: the newest time whose values were known by then."""
 
     def checker(self, train: bool, until: datetime | None) -> Checker:
         """Return what judges the rows by the pipeline's contract, `until` being the run's as_of."""
 
     def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
         """Return the column, by its canonical name, and the value that broke a rule, a row each."""
+
+    def hint(self, rows: pa.RecordBatch) -> str:
+        """Return what rows that broke a rule of `hinted` have in common, and what would mend it."""
 
     def facts(self, checked: CheckedInput) -> dict[str, str]:
         """Return what is kept beside the feature set."""

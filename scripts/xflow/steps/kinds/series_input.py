@@ -1,17 +1,20 @@
 """The input of a forecasting pipeline: long tables of many series."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xflow.columns import SERIES_ID, TIMESTAMP
+from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
 from xflow.domain.cleaning import contiguous, fill_gaps
 from xflow.domain.contract import ContractChecker, to_ordinals
+from xflow.domain.grid_hint import grid_hint
 from xflow.domain.input_columns import InputColumns
+from xflow.domain.object_columns import UNREADABLE
 from xflow.domain.panel import period_starts, step_of
 from xflow.domain.rules import COLUMN, Rule
 from xflow.domain.verdict import ContractRule
@@ -27,22 +30,29 @@ class SeriesInput:
 
     entity = "series"
     rules: type[ContractRule] = Rule
+    hinted: frozenset[ContractRule] = frozenset({Rule.OFF_GRID})
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
     @property
+    def timezone(self) -> str | None:
+        """What the pipeline's contract says."""
+        return self._pipeline.contract.timezone
+
+    @property
     def columns(self) -> InputColumns:
         """The columns that the pipeline's file declares."""
-        names = self._pipeline.input.columns
-        return InputColumns(names.series_id, names.timestamp, names.value, self._pipeline.input.exogenous)
+        given = self._pipeline.input
+        names = given.columns
+        return InputColumns(names.series_id, names.timestamp, names.value, given.exogenous, given.ignore, self.timezone)
 
     @property
     def tables(self) -> PipelineTables:
         """The mart's tables of the pipeline."""
         return series_tables(self._pipeline.input.exogenous, self._pipeline.model.levels)
 
-    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:  # noqa: ARG002
+    def chosen(self, objects: Sequence[ObjectRef], location: str, until: datetime | None) -> Sequence[ObjectRef]:  # noqa: ARG002
         """Return all objects: what lies after `until` is judged by its timestamp."""
         return objects
 
@@ -53,7 +63,8 @@ class SeriesInput:
     def known_at(self, moment: datetime) -> datetime:
         """Return the start of the last period that was over: the value of a month is known when the month is."""
         frequency = self._pipeline.contract.frequency
-        over = _ordinal(moment, frequency) - step_of(frequency)
+        here = moment if self.timezone is None else moment.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone))
+        over = _ordinal(here.replace(tzinfo=None), frequency) - step_of(frequency)
         start: datetime = period_starts(np.array([over]), frequency).astype("M8[us]").tolist()[0]
         return start
 
@@ -70,6 +81,8 @@ class SeriesInput:
 
     def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
         """Return the column and the value that broke a rule: of several exogenous columns the first wrong one."""
+        if rule is Rule.TIMESTAMP_UNREADABLE:
+            return pa.repeat(TIMESTAMP, rows.num_rows), rows.column(UNREADABLE).field("text")
         if rule is not Rule.EXOGENOUS_NOT_FINITE:
             column = COLUMN.get(Rule(rule), TIMESTAMP)
             return pa.repeat(column, rows.num_rows), rows.column(column).cast(pa.string())
@@ -77,6 +90,10 @@ class SeriesInput:
         finite = [np.isfinite(rows.column(name).to_numpy(zero_copy_only=False)) for name in names]
         worst = pa.array(np.argmin(np.stack(finite), axis=0))
         return pa.array(names).take(worst), pc.choose(worst, *(rows.column(name).cast(pa.string()) for name in names))
+
+    def hint(self, rows: pa.RecordBatch) -> str:
+        """Return what timestamps off the grid have in common, and the frequency that fits them."""
+        return grid_hint(rows.column(TIMESTAMP).to_numpy(zero_copy_only=False), self._pipeline.contract.frequency)
 
     def facts(self, checked: CheckedInput) -> dict[str, str]:
         """Return frequency, exogenous columns and as_of."""
@@ -109,11 +126,12 @@ class _GroupedRows:
         self._frequency, self._max_gap = pipeline.contract.frequency, pipeline.contract.max_gap
         self._step = step_of(self._frequency)
         self._as_of = _ordinal(datetime.fromisoformat(checked.as_of), self._frequency)
+        self._names = (VALUE, *pipeline.input.exogenous)
         self._numbers: dict[str, int] = {}
         self._bounds = np.zeros(1, dtype=np.int64)
         self._row_ids = np.empty(checked.rows_accepted, dtype=np.int64)
         self._ordinals = np.empty(checked.rows_accepted, dtype=np.int64)
-        self._values = np.empty((checked.rows_accepted, 1 + len(pipeline.input.exogenous)))
+        self._values = np.empty((checked.rows_accepted, len(self._names)))
 
     def count(self, local: LocalInput, codes: npt.NDArray[np.uint8]) -> None:
         """Lay out the places of every series."""
@@ -138,7 +156,7 @@ class _GroupedRows:
             ordinals = to_ordinals(times.dictionary.to_numpy(), self._frequency)
             self._row_ids[places] = batch.row_ids
             self._ordinals[places] = ordinals[times.indices.to_numpy()]
-            for at, name in enumerate(batch.rows.schema.names[2:]):
+            for at, name in enumerate(self._names):
                 self._values[places, at] = batch.rows.column(name).to_numpy(zero_copy_only=False)
 
     def blocks(self) -> Iterator[SeriesBlock]:

@@ -1,8 +1,10 @@
 """The input of a vacancies pipeline: flat vacancies, one row each."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +21,32 @@ from xflow.schema import PipelineTables, vacancy_tables
 from xflow.steps.input_objects import LocalInput, accepted_batches
 from xflow.vacancy_pipeline import VacancyPipeline
 
-DELIVERY = re.compile(r"(\d{8}T\d{6})-[^/]*\.parquet$")
+PARTS = ""
+"""Stands for the delivery of the objects that have no time in their name and lie in no delivery's folder."""
+
+STAMP = re.compile(r"(\d{8}T\d{6})-")
+"""Begins the name of a delivery that a collection made."""
+
+DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})-?(0[1-9]|1[0-2])-?([0-2]\d|3[01])(?!\d)")
 
 
-def delivered_at(ref: ObjectRef) -> datetime | None:
-    """Return when a delivery was made, from its name; None of objects by other names."""
-    found = DELIVERY.search(ref.uri)
-    return datetime.strptime(found[1], "%Y%m%dT%H%M%S") if found else None  # noqa: DTZ007  # UTC without a zone
+def delivered_at(name: str) -> datetime | None:
+    """Return when a delivery was made, from its name below the prefix; None of other names."""
+    found = STAMP.match(name)
+    try:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%S") if found else None  # noqa: DTZ007  # UTC without a zone
+    except ValueError:
+        return None
+
+
+def _delivery(name: str, own: bool) -> str:
+    """Return what the delivery of an object is called, from its name below a prefix."""
+    first, folder, _ = name.partition("/")
+    if STAMP.match(first):
+        return first
+    if dated := DATE.search(first):
+        return "".join(dated.groups())
+    return first if folder and own else PARTS
 
 
 class VacancyInput:
@@ -33,6 +54,8 @@ class VacancyInput:
 
     entity = "vacancy"
     rules: type[ContractRule] = VacancyRule
+    hinted: frozenset[ContractRule] = frozenset()
+    timezone: str | None = None
 
     def __init__(self, pipeline: VacancyPipeline) -> None:
         self._pipeline = pipeline
@@ -47,16 +70,28 @@ class VacancyInput:
         """The mart's tables of the pipeline."""
         return vacancy_tables()
 
-    def chosen(self, objects: Sequence[ObjectRef], until: datetime | None) -> Sequence[ObjectRef]:
-        """Return the newest delivery up to `until`, or all objects when the pipeline's file says so.
+    def chosen(self, objects: Sequence[ObjectRef], location: str, until: datetime | None) -> Sequence[ObjectRef]:
+        """Return all objects of the newest delivery up to `until`, or all there are when the pipeline's file says so.
 
         A delivery holds all that was known when it was made. A later one would not do for an earlier time: of the
         vacancies that were open then it knows what became of them since.
+
+        One delivery is an object or a folder named as a collection names it; all that has the same date in its name;
+        below the pipeline's own prefix, any folder; and all other objects together, which are parts of one.
         """
         if self._pipeline.input.take == "all":
             return objects
-        known = [ref for ref in objects if until is None or (made := delivered_at(ref)) is None or made <= until]
-        return known[-1:]
+        places = (self._pipeline.input.train, self._pipeline.input.predict)
+        own = any(location.endswith(f"/{place.removeprefix('s3://')}") for place in places)
+        deliveries: dict[str, list[ObjectRef]] = defaultdict(list)
+        for ref in objects:
+            deliveries[_delivery(ref.uri.removeprefix(location), own)].append(ref)
+        known = [
+            (name or parts[-1].uri.removeprefix(location), parts)
+            for name, parts in deliveries.items()
+            if until is None or (made := delivered_at(name)) is None or made <= until
+        ]
+        return max(known, key=itemgetter(0), default=(PARTS, []))[1]
 
     def used_until(self, until: datetime | None, newest: datetime | None) -> datetime | None:
         """Return at most the newest snapshot: nobody followed the open vacancies beyond it."""
@@ -73,6 +108,10 @@ class VacancyInput:
     def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
         """Return the column and the value that broke a rule."""
         return offending(rows, VacancyRule(rule))
+
+    def hint(self, rows: pa.RecordBatch) -> str:  # noqa: ARG002  # no rule is hinted
+        """Return nothing."""
+        return ""
 
     def facts(self, checked: CheckedInput) -> dict[str, str]:
         """Return the names of numbers and texts, and as_of."""

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xflow.domain.vacancies.columns import UNREADABLE, VacancyColumns
+from xflow.domain.object_columns import UNREADABLE
+from xflow.domain.vacancies.columns import VacancyColumns
 from xflow.domain.vacancies.contract import VacancyChecker
 from xflow.errors import ConfigInvalid, InputUnreadable
 from xflow.schema import VACANCY_SCHEMA
@@ -87,12 +88,16 @@ def test_a_required_column_that_is_missing_is_named(name):
 @pytest.mark.parametrize(
     ("column", "wanted"),
     [
-        ({"responsibility": pa.array([1])}, "'responsibility' is int64, wanted string"),
-        ({"vacancy_id": pa.array([True])}, "'vacancy_id' is bool, wanted string or integer"),
-        ({"salary_from": pa.array(["100000"])}, "'salary_from' is string, wanted double"),
-        ({"salary_gross": pa.array([1])}, "'salary_gross' is int64, wanted bool"),
+        ({"responsibility": pa.array([1])}, "'responsibility' is int64, wanted text"),
+        ({"vacancy_id": pa.array([True])}, "'vacancy_id' is bool, wanted text or whole numbers"),
+        (
+            {"salary_from": pa.array(["100000"])},
+            "'salary_from' is string, wanted number: write numbers, as pandas.to_numeric",
+        ),
+        ({"salary_gross": pa.array(["true"])}, "'salary_gross' is string, wanted boolean, or 0 and 1: write true"),
+        ({"name": pa.array([["x"]])}, "'name' is list<item: string>, wanted text: write one value a row"),
         ({"published_at": pa.array([1693831524])}, "'published_at' is int64, wanted timestamp, date or ISO text"),
-        ({"publications": pa.array([True])}, "'publications' is bool, wanted int64"),
+        ({"publications": pa.array([True])}, "'publications' is bool, wanted number"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -225,6 +230,68 @@ def test_the_first_unreadable_time_of_each_row_is_kept():
 )
 def test_ids_become_text(given, wanted):
     assert read(employer_id=given)["employer_id"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (pa.array([Decimal(9_000_001)], pa.decimal128(38, 0)), "9000001"),
+        (pa.array([9_000_001], pa.uint32()).dictionary_encode(), "9000001"),
+        (pa.array([b"9000001"]), "9000001"),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_the_types_of_series_are_those_of_vacancies(given, wanted):
+    assert read(vacancy_id=given)["vacancy_id"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (pa.array([True]), True),
+        (pa.array([0]), False),
+        (pa.array([1.0]), True),
+        (pa.array([float("nan")]), None),
+        (pa.nulls(1), None),
+    ],
+)
+def test_flags_may_be_0_and_1(given, wanted):
+    assert read(salary_gross=given)["salary_gross"] is wanted
+
+
+def test_a_flag_of_another_number():
+    with pytest.raises(InputUnreadable, match=r"'salary_gross' cannot be read as bool .*flags as true and false"):
+        read(salary_gross=pa.array([2]))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "wanted"),
+    [
+        ("key_skills", [["SQL", None, "C++"]], "SQL\nC++"),
+        ("key_skills", [[]], ""),
+        ("key_skills", [None], None),
+        ("professional_role_id", [["96", "160"]], "96"),
+        ("professional_role_id", [[96, 160]], "96"),
+        ("professional_role_id", [[]], None),
+    ],
+)
+def test_lists_of_skills_and_roles(name, given, wanted):
+    kind = pa.list_(pa.int64() if given == [[96, 160]] else pa.string())
+    assert read(**{name: pa.array(given, kind)})[name] == wanted
+
+
+def test_a_struct_is_to_be_written_as_columns():
+    message = refusal(salary=pa.array([{"from": 1}]))
+    assert "unexpected column 'salary'" in message
+    assert "salary: write the fields as columns of their own, as salary_from" in message
+
+
+def test_names_that_differ_by_case_alone_and_an_index():
+    given = {"VACANCY_ID": ["1"], "SNAPSHOT_AT": [SNAPSHOT], "Responsibility": ["x"], "__index_level_0__": [0]}
+    batch, columns = pa.RecordBatch.from_pydict(given), VacancyColumns()
+    columns.check(batch.schema, "s3://b/k")
+    assert columns.canonical(batch, "s3://b/k").to_pylist()[0]["responsibility"] == "x"
+    assert columns.left_out(batch.schema) == ("__index_level_0__",)
 
 
 def test_an_id_that_is_not_whole():

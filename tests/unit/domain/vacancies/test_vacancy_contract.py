@@ -196,7 +196,7 @@ def test_the_verdict():
     verdict = judge(first, flat({"vacancy_id": "1", "snapshot_at": OLDER}, {"vacancy_id": "3"}))
     assert (verdict.accepted, verdict.entities) == (2, 2)
     assert verdict.rejected == {"snapshot_missing": 1, "superseded": 1}
-    assert (verdict.oldest, verdict.newest) == (OLDER, NEWER)
+    assert (verdict.oldest, verdict.newest) == (at("2023-09-04T12:00"), NEWER)  # the older of two snapshots is rejected
 
 
 @pytest.mark.parametrize(

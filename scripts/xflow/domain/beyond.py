@@ -1,0 +1,35 @@
+"""Times far beyond the rest of an input: a mistyped year must not decide for all others."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def last_of_the_rest(times: npt.NDArray[np.int64], hole: int, share: float) -> int | None:
+    """Return the newest time before those that lie far beyond the rest, or None when none does.
+
+    Times lie beyond the rest when they come after a hole, in which there is none of all times, and are few: at most
+    `share` of all, or a single one of three and more.
+
+    Parameters
+    ----------
+    times
+        Of the accepted rows, in any order, shape (n,).
+    hole
+        Distance of two neighbouring times from which on, exclusive, there is a hole between them.
+    share
+        0 to 0.5.
+    """
+    moments, counts = np.unique(times, return_counts=True)
+    before_holes = np.flatnonzero(np.diff(moments) > hole)
+    after = len(times) - np.cumsum(counts)[before_holes]
+    few = (after <= max(1, share * len(times))) & (2 * after < len(times))
+    return int(moments[before_holes[few][0]]) if few.any() else None
+
+
+def told(what: str, count: int, total: int, examples: list[str], newest: str) -> str:
+    """Return the sentence about rows beyond the rest."""
+    rows = "row lies" if count == 1 else "rows lie"
+    return (
+        f"{count} of {total} accepted {rows} far after all others: {what} {', '.join(examples)}. The newest time is "
+        f"taken as {newest}, without them: correct them, or give as_of."
+    )
