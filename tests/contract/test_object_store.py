@@ -105,9 +105,51 @@ def test_a_prefix_lists_visible_objects_in_order(store: ObjectStore, prefix: str
     assert [ref.uri for ref in store.list(prefix)] == [store.uri(prefix + name) for name in ("a", "b", "c/d")]
 
 
+def test_every_part_of_a_name_hides_and_what_is_left_out_is_told(store: ObjectStore, prefix: str) -> None:
+    """The prefix's own parts hide nothing."""
+    below = f"{prefix}_own/.x/"
+    data = ("part-0.parquet", "year=2024/part-0.parquet", "year=2024/part-00001")
+    left_out = (
+        ".ipynb_checkpoints/part-0-checkpoint.parquet",
+        "_SUCCESS",
+        "_delta_log/0.json",
+        "_temporary/0/part-9.parquet",
+        "year=2024/_tmp/a.parquet",
+        "year=2024_$folder$",
+    )
+    for name in (*data, *left_out):
+        store.put(below + name, b"1")
+    store.put(f"{below}year=2024", b"")
+    found = store.listing(below)
+    assert [ref.uri for ref in found.objects] == [store.uri(below + name) for name in data]
+    assert list(found.left_out) == sorted(store.uri(below + name) for name in (*left_out, "year=2024"))
+    assert store.list(below) == [*found.objects]
+    assert store.listing(f"{below}_SUCCESS").objects[0].uri == store.uri(f"{below}_SUCCESS")  # named, it is read
+
+
+def test_nothing_to_read_says_what_lies_there_and_what_to_write(store: ObjectStore, prefix: str) -> None:
+    store.put(f"{prefix}a/_temporary/part-0.parquet", b"1")
+    with pytest.raises(InputMissing, match=r"nothing to read below this prefix but 1 hidden .*_temporary/part-0"):
+        store.listing(f"{prefix}a/")
+    with pytest.raises(InputMissing, match=f"there are objects below it: write s3://.*/{prefix}a/$"):
+        store.listing(f"{prefix}a")
+    with pytest.raises(InputMissing, match="wildcards are not read"):
+        store.listing(f"{prefix}*.parquet")
+    with pytest.raises(InputMissing, match=r"b: no such object\. Upload the input"):
+        store.listing(f"{prefix}b")
+
+
+def test_other_ways_to_write_a_location(store: ObjectStore, prefix: str) -> None:
+    written = store.put(f"{prefix}a", b"1")
+    assert store.list(written.uri.replace("s3://", "s3a://")) == store.list(f"{prefix}a")
+    for wrong in (f"http://host/{prefix}", f" {prefix}a", f"/{prefix}a", "s3:///a"):
+        with pytest.raises(ConfigInvalid, match="write "):
+            store.list(wrong)
+
+
 def test_more_than_a_page_is_listed_and_deleted(store: ObjectStore, prefix: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: store.put(f"{prefix}{i:04d}", b""), range(1003)))
+        list(pool.map(lambda i: store.put(f"{prefix}{i:04d}", b"1"), range(1003)))
     assert len(store.list(prefix)) == 1003
     store.delete(prefix)
     with pytest.raises(InputMissing):
@@ -166,7 +208,7 @@ def test_delete_keeps_the_neighbours(store: ObjectStore, prefix: str) -> None:
 
 @pytest.mark.parametrize("location", ["", "/", "s3://xflow/", "tests/a"])
 def test_delete_refuses_what_is_no_prefix(store: ObjectStore, location: str) -> None:
-    with pytest.raises(ConfigInvalid, match="refusing"):
+    with pytest.raises(ConfigInvalid, match="refusing|does not begin with"):
         store.delete(location)
 
 
