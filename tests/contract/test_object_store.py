@@ -208,7 +208,7 @@ def test_delete_keeps_the_neighbours(store: ObjectStore, prefix: str) -> None:
 
 @pytest.mark.parametrize("location", ["", "/", "s3://xflow/", "tests/a"])
 def test_delete_refuses_what_is_no_prefix(store: ObjectStore, location: str) -> None:
-    with pytest.raises(ConfigInvalid, match="refusing|does not begin with"):
+    with pytest.raises(ConfigInvalid, match=r"refusing|does not begin with"):
         store.delete(location)
 
 

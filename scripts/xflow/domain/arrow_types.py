@@ -32,6 +32,8 @@ class Wanted(StrEnum):
 def misfit(found: pa.DataType, wanted: Wanted) -> str | None:
     """Return why a column of a type cannot be read, and what to do, or None when it can."""
     plain = _plain(found)
+    if "period" in str(found) and wanted is Wanted.TIME:
+        return f"is {found}, wanted {wanted}: write the periods' starts, as column.dt.to_timestamp() does"
     if types.is_null(plain) or _fits(plain, wanted):
         return None
     return f"is {found}, wanted {wanted}: {_advice(plain, wanted)}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 
 def last_of_the_rest(times: npt.NDArray[np.int64], hole: int, share: float) -> int | None:
@@ -19,6 +20,8 @@ def last_of_the_rest(times: npt.NDArray[np.int64], hole: int, share: float) -> i
     share
         0 to 0.5.
     """
+    if not (np.diff(np.sort(pd.unique(times))) > hole).any():
+        return None  # as nearly always, and without sorting every row
     moments, counts = np.unique(times, return_counts=True)
     before_holes = np.flatnonzero(np.diff(moments) > hole)
     after = len(times) - np.cumsum(counts)[before_holes]

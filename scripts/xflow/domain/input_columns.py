@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from xflow.columns import IDENTIFIER, RESERVED, SERIES_ID, TIMESTAMP, VALUE
 from xflow.domain.arrow_types import Wanted, as_numbers, as_text, misfit
-from xflow.domain.object_columns import UNREADABLE, UnreadableTimes, absence, found_names, left_out, unexpected
+from xflow.domain.object_columns import UNREADABLE, UnreadableTimes, absence, found_names, left_out, unexpected, valid
 from xflow.errors import InputUnreadable
 
 
@@ -81,18 +81,15 @@ class InputColumns:
         Raises
         ------
         InputUnreadable
-            An id is not UTF-8, or a number that is not whole.
+            A text is not UTF-8, or an id is a number that is not whole.
         """
         series, timestamp, *numbers = (batch.column(name) for name in self.read(batch.schema))
-        try:
-            ids = as_text(series)
-        except pa.ArrowInvalid as error:
-            raise InputUnreadable(
-                f"{source}: column {self.series_id!r} holds an id that is not UTF-8 or no whole number ({error}). "
-                "Write ids as UTF-8 texts."
-            ) from error
         unreadable = UnreadableTimes(batch.num_rows)
-        columns = [ids, unreadable.times(TIMESTAMP, timestamp, self.timezone), *map(as_numbers, numbers)]
+        with valid(f"{source}: column {self.series_id!r} cannot be read as ids"):
+            ids = as_text(series)
+        with valid(f"{source}: column {self.timestamp!r} cannot be read as times"):
+            times = unreadable.times(TIMESTAMP, timestamp, self.timezone)
+        columns = [ids, times, *map(as_numbers, numbers)]
         names = [SERIES_ID, TIMESTAMP, VALUE, *self.exogenous]
         if unreadable.any:
             columns, names = [*columns, unreadable.array()], [*names, UNREADABLE]

@@ -1,7 +1,8 @@
 """How the columns that are wanted are found in an input's objects: by name, by name but for its case, or not."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from xflow.domain.arrow_types import as_text, as_times
+from xflow.errors import InputUnreadable
 
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
 """What pandas and Dask call an index without a name that was written with the data; nothing is meant by it."""
@@ -24,7 +26,8 @@ def found_names(
 ) -> Mapping[str, tuple[str, ...]]:
     """Return by what names an object has each wanted column: none, one, or several, which is one too many.
 
-    A name counts exactly as it is written; where there is none such, names that differ by case alone count.
+    A name counts exactly as it is written; where there is none such, names that differ by their case alone count, or by
+    blanks and marks of byte order around them.
 
     Parameters
     ----------
@@ -36,7 +39,11 @@ def found_names(
     given = [name for name in names if name not in ignore]
     exact = {name: tuple(each for each in given if each == name) for name in wanted}
     left = [name for name in given if not exact.get(name)]
-    return {name: exact[name] or tuple(each for each in left if each.casefold() == name.casefold()) for name in exact}
+    return {name: exact[name] or tuple(each for each in left if _alike(each) == _alike(name)) for name in exact}
+
+
+def _alike(name: str) -> str:
+    return name.strip("\ufeff \t\r\n").casefold()
 
 
 def absence(name: str, found: Sequence[str], schema: pa.Schema, source: str) -> str:
@@ -67,6 +74,22 @@ def left_out(schema: pa.Schema, known: Collection[str]) -> tuple[str, ...]:
 def unexpected(schema: pa.Schema, known: Collection[str]) -> list[str]:
     """Return the columns that are neither known nor left out, each once."""
     return [name for name in dict.fromkeys(schema.names) if name not in known and not INDEX.fullmatch(name)]
+
+
+@contextmanager
+def valid(what: str) -> Iterator[None]:
+    """Tell of a column whose type is right and whose content is not.
+
+    Raises
+    ------
+    InputUnreadable
+        A text is not UTF-8, or a number that must be whole is not.
+    """
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        advice = "Write texts as UTF-8, ids and counts as whole numbers, flags as true and false."
+        raise InputUnreadable(f"{what} ({error}). {advice}") from error
 
 
 class UnreadableTimes:

@@ -51,7 +51,8 @@ ADVICE = {
     Rule.VALUE_TOO_LARGE: "values lie within 1e100 of 0; look for a wrong unit or a stand-in for a missing value",
     Rule.DUPLICATE: "write each row once; the first copy was accepted",
     Rule.CONFLICT: "one series has different values at one timestamp: keep the right one",
-    Rule.VALUE_MISSING: "only rows after a series' last value may have a null value, and only with exogenous columns",
+    Rule.VALUE_MISSING: "leave out rows without a value; only rows after a series' last value may have none, and "
+    "only with exogenous columns",
     Rule.GAP_TOO_LONG: "bring the missing rows, or raise contract.max_gap",
     Rule.SERIES_TOO_SHORT: "bring more history up to as_of, or lower contract.min_length",
 }

@@ -121,7 +121,7 @@ def _row_at(audited: Audited, path: Path, ref: ObjectRef, position: int, schema:
         while position >= before + file.metadata.row_group(group).num_rows:
             before += file.metadata.row_group(group).num_rows
             group += 1
-        names = list(audited.kind.columns.names)
+        names = audited.kind.columns.read(file.schema_arrow)
         table = file.read_row_group(group, columns=names, use_threads=False).slice(position - before, 1)
     (batch,) = table.combine_chunks().to_batches()
     given = audited.kind.columns.canonical(batch, ref.uri)

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -140,7 +141,9 @@ def test_ids_that_are_whole_numbers_become_text(series, wanted):
 
 @pytest.mark.parametrize("series", [pa.array([1.5, 2.0]), pa.array([2.0**53, 1.0]), pa.array([b"a", b"\xff"])])
 def test_ids_that_are_no_whole_number_or_no_text_are_refused(series):
-    with pytest.raises(InputUnreadable, match="column 'series_id' holds an id that is not UTF-8 or no whole number"):
+    with pytest.raises(
+        InputUnreadable, match=r"column 'series_id' cannot be read as ids .*UTF-8, ids and counts as whole"
+    ):
         canonical(series_id=series)
 
 
@@ -206,7 +209,24 @@ def test_a_repeated_column_is_refused():
         InputColumns().check(schema, "s3://b/k")
 
 
+@pytest.mark.parametrize("name", ["value ", "\ufeffvalue", " VALUE\r"])
+def test_blanks_and_a_mark_of_byte_order_around_a_name(name):
+    batch = pa.RecordBatch.from_pydict({"series_id": ["a"], "timestamp": TIMES[:1], name: [1.0]})
+    PLAIN.check(batch.schema, "s3://b/k")
+    assert PLAIN.canonical(batch, "s3://b/k").column("value").to_pylist() == [1.0]
+
+
+def test_periods_of_pandas_are_to_be_written_as_their_starts():
+    periods = pa.array(pd.period_range("2024-01", periods=2, freq="M"))
+    assert "write the periods' starts, as column.dt.to_timestamp() does" in refusal(timestamp=periods)
+
+
+def test_a_time_that_is_not_utf8_is_refused():
+    with pytest.raises(InputUnreadable, match="column 'timestamp' cannot be read as times"):
+        canonical(timestamp=pa.array([b"2024-01-01", b"\xff"]))
+
+
 def test_text_that_is_not_utf8_is_refused():
     broken = pa.array([b"a", b"\xff"]).view(pa.string())
-    with pytest.raises(InputUnreadable, match="not UTF-8"):
+    with pytest.raises(InputUnreadable, match="Write texts as UTF-8"):
         canonical(series_id=broken)

@@ -1,8 +1,7 @@
 """The columns that an object of flat vacancies may have, and its batches in one canonical form."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -10,7 +9,15 @@ import pyarrow.compute as pc
 
 from xflow.columns import RESPONSIBILITY, SNAPSHOT_AT, VACANCY_ID
 from xflow.domain.arrow_types import Wanted, as_flags, as_numbers, as_text, misfit, stated, without
-from xflow.domain.object_columns import UNREADABLE, UnreadableTimes, absence, found_names, left_out, unexpected
+from xflow.domain.object_columns import (
+    UNREADABLE,
+    UnreadableTimes,
+    absence,
+    found_names,
+    left_out,
+    unexpected,
+    valid,
+)
 from xflow.domain.vacancies.times import read_times
 from xflow.errors import ConfigInvalid, InputUnreadable
 from xflow.schema import VACANCY_SCHEMA
@@ -110,7 +117,7 @@ class VacancyColumns:
                 columns.append(pa.nulls(batch.num_rows, wanted.type))
                 continue
             given = batch.column(found[name][0])
-            with _valid(f"{source}: column {name!r} cannot be read as {wanted.type}"):
+            with valid(f"{source}: column {name!r} cannot be read as {wanted.type}"):
                 if pa.types.is_timestamp(wanted.type):
                     times, wrong = read_times(given)
                     unreadable.note(wanted.name, given, wrong)
@@ -139,21 +146,10 @@ class VacancyColumns:
         if len(found[name]) != 1:
             return absence(name, found[name], schema, source)
         kind = schema.field(schema.get_field_index(found[name][0])).type
-        if wanted.name in LISTS and _is_list(kind):
-            return None
+        if wanted.name in LISTS and pa.types.is_nested(kind):
+            return None if _is_list(kind) else f"column {name!r} is {kind}: write texts, or lists of texts"
         fault = misfit(kind, _wanted(wanted))
         return fault and f"column {name!r} {fault}"
-
-
-@contextmanager
-def _valid(what: str) -> Iterator[None]:
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        advice = (
-            "Write texts as UTF-8, ids as texts or whole numbers, counts as whole numbers, flags as true and false."
-        )
-        raise InputUnreadable(f"{what} ({error}). {advice}") from error
 
 
 def _wanted(column: pa.Field) -> Wanted:
@@ -181,7 +177,7 @@ def _converted(given: pa.Array, wanted: pa.Field) -> pa.Array:
 
 def _is_list(found: pa.DataType) -> bool:
     """Return whether a column has lists of what can be text."""
-    lists = pa.types.is_list(found) or pa.types.is_large_list(found)
+    lists = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
     return bool(lists and misfit(found.value_type, Wanted.ID) is None)
 
 

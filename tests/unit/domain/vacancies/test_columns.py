@@ -95,6 +95,7 @@ def test_a_required_column_that_is_missing_is_named(name):
             "'salary_from' is string, wanted number: write numbers, as pandas.to_numeric",
         ),
         ({"salary_gross": pa.array(["true"])}, "'salary_gross' is string, wanted boolean, or 0 and 1: write true"),
+        ({"key_skills": pa.array([[{"name": "x"}]])}, "write texts, or lists of texts"),
         ({"name": pa.array([["x"]])}, "'name' is list<item: string>, wanted text: write one value a row"),
         ({"published_at": pa.array([1693831524])}, "'published_at' is int64, wanted timestamp, date or ISO text"),
         ({"publications": pa.array([True])}, "'publications' is bool, wanted number"),
