@@ -36,6 +36,10 @@ def results(
     trained, predicted = (ledger_row(settings, pipeline, kind, run_id) for kind in ("train", "predict"))
     table.add_row("rows of train", rows(trained))
     table.add_row("rows of predict", f"{rows(predicted)}; {predicted['rows_out']} predictions out")
+    counted = json.loads(predicted["metrics"] or "{}")
+    for name, what in (("series_fell_back", "fell back"), ("series_without_forecast", "without forecast")):
+        if counted.get(name):
+            table.add_row(f"series {what}", f"{counted[name]}; the column note says why")
     for name, figure in scores(json.loads(trained["metrics"]), loaded):
         table.add_row(name, figure)
     table.add_row("models", f"{models(trained)}: {trained['message']}")

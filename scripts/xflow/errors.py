@@ -14,6 +14,7 @@
         ├── ContractViolated      too large a share of the rows or series was rejected
         ├── FeatureSetMissing     a feature set is absent, not ready or damaged
         ├── ForecastNotFinite     a model forecast NaN or infinity
+        ├── ModelFailed           a model's package failed on all series, or on the fit
         ├── DriftStop             the input or the predictions are too far from what the model learned from
         ├── DeadlineMissed        the predictions were not there when they had to be
         ├── FloorNotBeaten        no candidate beats the floor in the backtest
@@ -76,6 +77,10 @@ class FeatureSetMissing(Permanent):
 
 class ForecastNotFinite(Permanent):
     """A model forecast NaN or infinity."""
+
+
+class ModelFailed(Permanent):
+    """A model's package raised, or its forecasts cannot be meant, for all series that it was given."""
 
 
 class DriftStop(Permanent):

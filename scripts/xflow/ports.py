@@ -119,6 +119,8 @@ class SeriesBlock:
         float64, shape (n + known future steps, k).
     origin_row_id
         Row id of the last input row behind `values`.
+    gap
+        Steps of the gap before the first value that earlier values were left out for; 0 where none were.
     """
 
     series_id: str
@@ -126,6 +128,7 @@ class SeriesBlock:
     values: "np.ndarray"
     exogenous: "np.ndarray"
     origin_row_id: int
+    gap: int = 0
 
 
 type Block = SeriesBlock | RecordBlock

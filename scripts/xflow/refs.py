@@ -155,7 +155,8 @@ class CandidateScore(Ref):
     """One tuned candidate and its backtest.
 
     `score` is the mean of the pipeline's metric over folds and series, `fold_metrics` has every
-    metric by fold, `oof` holds the out-of-fold forecasts, `tried` counts the parameter sets.
+    metric by fold, `oof` holds the out-of-fold forecasts, `tried` counts the parameter sets, `fell_back` the
+    forecasts, of a fold and a series, that are simple ones since the candidate failed on the series.
     `reused_from` names the run that computed it in so many seconds, when an earlier one did.
     """
 
@@ -168,6 +169,7 @@ class CandidateScore(Ref):
     oof: ObjectRef
     seconds: float
     reused_from: str = ""
+    fell_back: int = 0
 
 
 class Selection(Ref):
@@ -279,13 +281,17 @@ class DriftVerdict(Ref):
 
 
 class PredictionRef(Ref):
-    """Prediction parquet under a prefix whose manifest was written last; one model a target."""
+    """Prediction parquet under a prefix whose manifest was written last; one model a target.
+
+    `figures` says of series how many fell back to a simple forecast and how many have none.
+    """
 
     prefix: str
     manifest: ObjectRef
     rows: int
     entities: int
     models: tuple[ModelVersionRef, ...]
+    figures: dict[str, int] = {}
 
 
 class SnapshotRef(Ref):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from xflow.columns import RESPONSIBILITY, ROW_ID, SERIES_ID, SNAPSHOT_AT, TIMESTAMP, VACANCY_ID, VALUE
+from xflow.columns import NOTE, RESPONSIBILITY, ROW_ID, SERIES_ID, SNAPSHOT_AT, TIMESTAMP, VACANCY_ID, VALUE
 
 MANIFEST = "_manifest.json"
 MANIFEST_SCHEMA_VERSION = 1
@@ -106,18 +106,20 @@ def prediction_schema(levels: tuple[float, ...]) -> pa.Schema:
     Notes
     -----
     `input_row_id` is the row id of the series' origin: the last input row that the forecast was
-    allowed to see. `step` counts from 1.
+    allowed to see. `step` counts from 1. `note` is null where the forecast is the model's own, without remark. A series
+    of the input without a forecast has one row, of step 0 at as_of, whose `note` says why.
     """
     fields = [
         pa.field("prediction_id", pa.string(), nullable=False),
         pa.field(SERIES_ID, pa.string(), nullable=False),
         pa.field(TIMESTAMP, pa.timestamp("us"), nullable=False),
         pa.field("step", pa.int32(), nullable=False),
-        pa.field("forecast", pa.float64(), nullable=False),
-        *[pa.field(name, pa.float64(), nullable=False) for name in bound_names(levels)],
+        pa.field("forecast", pa.float64()),
+        *[pa.field(name, pa.float64()) for name in bound_names(levels)],
         pa.field("model_name", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("input_row_id", pa.int64(), nullable=False),
+        pa.field(NOTE, pa.string()),
     ]
     return pa.schema(fields)
 
@@ -194,7 +196,7 @@ class PipelineTables:
         Columns of the input that the view ``mart.<pipeline>_lineage`` shows beside a prediction, as
         ``input_<column>``.
     later
-        Columns of the input that tables of an earlier version lack; they are added.
+        Columns that tables of an earlier version may lack; they are added, and stand last in the view.
     """
 
     input: pa.Schema
@@ -205,7 +207,7 @@ class PipelineTables:
 
 def series_tables(exogenous: tuple[str, ...], levels: tuple[float, ...]) -> PipelineTables:
     """Return the tables of a forecasting pipeline."""
-    return PipelineTables(input_schema(exogenous), prediction_schema(levels), (TIMESTAMP, VALUE))
+    return PipelineTables(input_schema(exogenous), prediction_schema(levels), (TIMESTAMP, VALUE), (NOTE,))
 
 
 def vacancy_tables() -> PipelineTables:

@@ -296,6 +296,7 @@ def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, s
         "model_name": ["m", "m"],
         "model_version": ["3", "3"],
         "input_row_id": [1, 1],
+        "note": [None, None],
     }
     rows = TableRows(f"{key.pipeline}_prediction", schema, [pa.RecordBatch.from_pydict(prediction, schema)])
     other = key.model_copy(update={"run_id": "another"})
@@ -319,3 +320,32 @@ def test_tables_on_greenplum_are_distributed() -> None:
         assert "orientation=column" in ddl[name]
         assert f"DISTRIBUTED BY ({column})" in ddl[name]
         assert "KEY" not in ddl[name]
+
+
+@pytest.mark.services
+def test_predictions_of_an_earlier_version_get_a_note_and_may_be_empty(
+    prepared: GreenplumMart, stores: Settings, key: RunKey
+) -> None:
+    table, view = f"mart.{key.pipeline}_prediction", f"mart.{key.pipeline}_lineage"
+    first = {"step": [1], "forecast": [1.5], "lower_80": [1.0], "upper_80": [2.0], "lower_95": [0.5], "upper_95": [3.0]}
+    told = {name: [None] for name in first if name != "step"} | {"step": [0], "note": ["no forecast: why"]}
+    select(stores, f"DROP VIEW {view}")
+    select(stores, f"ALTER TABLE {table} DROP COLUMN note")
+    for name in first:
+        select(stores, f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL")
+    words = {**greenplum_tables._words(key.pipeline, TABLES, on_greenplum=False), "added_names": ""}
+    select(stores, greenplum_tables._render("lineage", words))
+    select(stores, f"CREATE VIEW mart.{key.pipeline}_of_mine AS SELECT * FROM {view}")
+    prepared.start_run(key, {})
+    keys = {"prediction_id": ["p1"], "series_id": ["s"], "timestamp": [START], "model_name": ["m"]}
+    keys |= {"model_version": ["1"], "input_row_id": [0]}
+    for _ in range(2):
+        prepared.prepare(key.pipeline, TABLES)
+    rows = [
+        pa.RecordBatch.from_pydict({**keys, **first, "note": [None]}, TABLES.prediction),
+        pa.RecordBatch.from_pydict({**keys, "prediction_id": ["p2"], **told}, TABLES.prediction),
+    ]
+    prepared.load(key, [TableRows(f"{key.pipeline}_prediction", TABLES.prediction, rows)], {})
+    found = select(stores, f"SELECT forecast, note FROM {view} ORDER BY step")
+    assert [tuple(row.values()) for row in found] == [(None, "no forecast: why"), (1.5, None)]
+    select(stores, f"DROP VIEW mart.{key.pipeline}_of_mine")

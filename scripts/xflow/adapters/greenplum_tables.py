@@ -30,14 +30,19 @@ JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'mart' AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """
+NOT_NULL_QUERY = """
+SELECT c.relname, a.attname
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'mart' AND c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
+"""
 
 Columns = dict[str, str]
 
 
 def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables) -> None:
-    """Create schema, tables and the lineage view of a pipeline when they are absent, and columns that they lack.
-
-    Columns are added to the ledger, and to an input of an earlier version; no other table changes its shape.
+    """Create schema, tables and the lineage view of a pipeline when they are absent; change those of earlier versions.
 
     Raises
     ------
@@ -47,15 +52,19 @@ def prepare(cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineT
     wanted = _wanted(pipeline, tables)
     names = [*wanted, f"{pipeline}_lineage"]
     found = _existing(cursor, names)
-    if len(found) < len(names) or _lacking(found, pipeline, tables):
+    if len(found) < len(names) or _changes(cursor, pipeline, tables, found):
         lock(cursor, PREPARE_LOCK)
         found = _existing(cursor, names)  # another session may have done it meanwhile
-        if len(found) < len(names):
+        for change in (changes := _changes(cursor, pipeline, tables, found)):
+            cursor.execute(change)
+        if len(found) < len(names) or changes:
             absent = {table: script for table, script in zip(wanted, SCRIPTS, strict=True) if table not in found}
-            _create(cursor, pipeline, tables, absent)
-        for table, column in _lacking(found, pipeline, tables):
-            cursor.execute(f'ALTER TABLE mart.{table} ADD COLUMN "{column.name}" {COLUMN_TYPES[column.type]}')
+            _create(cursor, pipeline, tables, absent, wanted)
         found = _existing(cursor, names)
+    _check(found, wanted)
+
+
+def _check(found: Mapping[str, Columns], wanted: Mapping[str, Columns]) -> None:
     for table, columns in wanted.items():
         if found[table] != columns:
             raise ConfigInvalid(
@@ -81,13 +90,24 @@ def _wanted(pipeline: str, tables: PipelineTables) -> dict[str, Columns]:
     return {"run": _columns(RUN_SCHEMA)} | columns
 
 
-def _lacking(found: Mapping[str, Columns], pipeline: str, tables: PipelineTables) -> list[tuple[str, pa.Field]]:
-    """Return the columns that tables of an earlier version lack and that their rows may leave empty."""
-    later = {
-        "run": [field for field in RUN_SCHEMA if field.nullable],
-        f"{pipeline}_input": [field for field in tables.input if field.name in tables.later],
-    }
-    return [(name, f) for name, fields in later.items() if name in found for f in fields if f.name not in found[name]]
+def _changes(
+    cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables, found: Mapping[str, Columns]
+) -> list[str]:
+    """Return the statements that add to tables of an earlier version what they lack, and let columns be empty."""
+    changes = []
+    schemas = {"run": RUN_SCHEMA, f"{pipeline}_input": tables.input, f"{pipeline}_prediction": tables.prediction}
+    cursor.execute(NOT_NULL_QUERY, (list(schemas),))
+    filled = set(cursor.fetchall())
+    for table, schema in schemas.items():
+        columns = found.get(table, {})
+        for field in schema if columns else ():
+            if field.name not in columns and field.nullable and (table == "run" or field.name in tables.later):
+                # Greenplum wants a default of a new column of a column-oriented table.
+                kind = COLUMN_TYPES[field.type]
+                changes.append(f'ALTER TABLE mart.{table} ADD COLUMN "{field.name}" {kind} DEFAULT NULL')
+            elif field.nullable and (table, field.name) in filled:
+                changes.append(f'ALTER TABLE mart.{table} ALTER COLUMN "{field.name}" DROP NOT NULL')
+    return changes
 
 
 def _columns(schema: pa.Schema) -> Columns:
@@ -103,9 +123,13 @@ def _existing(cursor: psycopg2.extensions.cursor, tables: Sequence[str]) -> dict
 
 
 def _create(
-    cursor: psycopg2.extensions.cursor, pipeline: str, tables: PipelineTables, absent: Mapping[str, str]
+    cursor: psycopg2.extensions.cursor,
+    pipeline: str,
+    tables: PipelineTables,
+    absent: Mapping[str, str],
+    wanted: Mapping[str, Columns],
 ) -> None:
-    """Create what is absent and nothing else: DDL on a table that stands would wait for its loads."""
+    """Create the tables that are absent and no other: DDL on one that stands would wait for its loads; and the view."""
     dialect = dialect_of(cursor)
     words = _words(pipeline, tables, dialect)
     create_schema(cursor)
@@ -114,16 +138,26 @@ def _create(
         if not dialect.greenplum and table != "run":
             # A run's rows lie side by side, so a block-range index finds them and costs COPY nothing.
             cursor.execute(f"CREATE INDEX ON mart.{table} USING brin (run_key) WITH (autosummarize = on)")
+    view = f"{pipeline}_lineage"
+    found = _existing(cursor, [*wanted, view])
+    _check(found, wanted)
+    standing = found.get(view, {})
+    if not absent and standing and set(tables.later) & set(tables.prediction.names) <= set(standing):
+        return
+    if absent:
+        cursor.execute(f"DROP VIEW IF EXISTS mart.{view}")  # it may be of a table that was renamed
     cursor.execute(_render("lineage", words))
 
 
 def _words(pipeline: str, tables: PipelineTables, dialect: Dialect) -> dict[str, str]:
     """Return what the DDL of a pipeline is rendered with."""
+    added = tables.later
     return {
         "pipeline": pipeline,
         "input_columns": _defined(tables.input),
         "prediction_columns": _defined(tables.prediction),
-        "prediction_names": _listed(f'p."{name}"' for name in tables.prediction.names),
+        "prediction_names": _listed(f'p."{name}"' for name in tables.prediction.names if name not in added),
+        "added_names": _listed(f'p."{name}"' for name in tables.prediction.names if name in added),
         "input_names": _listed(f'i."{name}" AS input_{name}' for name in tables.lineage),
         "by_run_key": dialect.spread("run_key"),
         "facts_by_row_id": dialect.facts("row_id"),

@@ -24,7 +24,8 @@ ORDERS = {
 UNLINKED = """
 SELECT count(*) FROM {prediction} p
 LEFT JOIN {input} i ON i.run_key = p.run_key AND i.row_id = p.input_row_id
-WHERE p.run_key = %s AND i.run_key IS NULL
+LEFT JOIN mart.rejected_row r ON r.run_key = p.run_key AND r.row_id = p.input_row_id
+WHERE p.run_key = %s AND i.run_key IS NULL AND r.run_key IS NULL
 """
 LATER_SETS = """
 SELECT count(DISTINCT r.feature_set) FROM mart.run r, mart.run b

@@ -20,9 +20,11 @@ PART_BYTES = 256 * 1024
 SERIES = "series"
 FLOAT = np.dtype("<f8")
 HEAD = struct.Struct("<5q")
+GAP = struct.Struct("<q")
 
-Part = tuple[int, bytes, int, int, int, int, bytes, bytes]
-"""generation, series id, number from 1 on, start, exogenous columns, origin row id, values, exogenous"""
+Part = tuple[int, bytes, int, int, int, int, bytes, bytes] | tuple[int, bytes, int, int, int, int, bytes, bytes, int]
+"""generation, series id, number from 1 on, start, exogenous columns, origin row id, values, exogenous; and the steps of
+the gap before the start, where there is one"""
 
 
 class Packed(NamedTuple):
@@ -38,6 +40,7 @@ class Packed(NamedTuple):
     origin: int
     values: bytes
     exogenous: bytes
+    gap: int = 0
 
 
 class Checksum:
@@ -58,10 +61,10 @@ class Checksum:
 
     def add(self, series: Packed) -> None:
         """Count one series or record in; a record is one row."""
-        name, start, columns, origin, values, exogenous = series
+        name, start, columns, origin, values, exogenous, gap = series
         self.entities += 1
         self.rows += 1 if self._records else len(values) // 8
-        self._add(HEAD.pack(len(name), start, len(values), columns, origin) + name + values + exogenous)
+        self._add(HEAD.pack(len(name), start, len(values), columns, origin) + name + values + exogenous + _gap(gap))
 
     def hexdigest(self) -> str:
         """Return the checksum as 64 hexadecimal digits."""
@@ -121,6 +124,7 @@ def _pack_series(block: SeriesBlock) -> Packed:
         int(block.origin_row_id),
         block.values.astype(FLOAT, copy=False).tobytes(),
         exogenous.astype(FLOAT, copy=False).tobytes() if exogenous.size else b"",
+        int(block.gap),
     )
 
 
@@ -133,18 +137,25 @@ def _unpack_series(series: Packed) -> SeriesBlock:
         values=np.frombuffer(series.values, dtype=FLOAT),
         exogenous=exogenous.reshape(rows, series.columns),
         origin_row_id=series.origin,
+        gap=series.gap,
     )
+
+
+def _gap(gap: int) -> bytes:
+    """Return what the checksum takes of a gap: nothing where there is none, as in the sets of earlier versions."""
+    return GAP.pack(gap) if gap else b""
 
 
 def split(generation: int, series: Packed) -> list[Part]:
     """Return the tuples of one series: one, or several when it is long."""
-    name, start, columns, origin, values, exogenous = series
+    name, start, columns, origin, values, exogenous, gap = series
+    after = (gap,) if gap else ()
     longest = max(len(values), len(exogenous))
     if longest <= PART_BYTES:
-        return [(generation, name, 1, start, columns, origin, values, exogenous)]
+        return [(generation, name, 1, start, columns, origin, values, exogenous, *after)]
     cuts = [slice(at, at + PART_BYTES) for at in range(0, longest, PART_BYTES)]
     return [
-        (generation, name, part, start, columns, origin, values[cut], exogenous[cut])
+        (generation, name, part, start, columns, origin, values[cut], exogenous[cut], *after)
         for part, cut in enumerate(cuts, start=1)
     ]
 
@@ -153,8 +164,8 @@ def join(parts: Iterable[Part]) -> Iterator[Packed]:
     """Put series together again from tuples sorted by series id and part."""
     for _, group in itertools.groupby(parts, key=operator.itemgetter(1)):
         first, *rest = group
-        _, name, _, start, columns, origin, values, exogenous = first
+        _, name, _, start, columns, origin, values, exogenous, *after = first
         if rest:
             values = b"".join([values, *(part[6] for part in rest)])
             exogenous = b"".join([exogenous, *(part[7] for part in rest)])
-        yield Packed(name, start, columns, origin, values, exogenous)
+        yield Packed(name, start, columns, origin, values, exogenous, *after)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xflow.domain.candidate import Candidate
 from xflow.domain.metrics import mean_error, per_series
 from xflow.domain.panel import Panel
+from xflow.domain.series_guard import Guarded, named
+from xflow.errors import ModelFailed
 
 Progress = Callable[[int, int], None]
 
@@ -64,21 +65,44 @@ def split(panel: Panel, fold: Fold, horizon: int) -> tuple[Panel, np.ndarray]:
     return known.head(fold.drop), known.values[first + np.arange(horizon)]
 
 
-def run(candidate: Callable[[], Candidate], panel: Panel, folds: Folds, progress: Progress | None = None) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a candidate would have forecast.
+
+    Attributes
+    ----------
+    oof
+        Out-of-fold forecasts, shape (folds, n_series, horizon); NaN for series outside a fold.
+    fell_back
+        How many of them, of a fold and a series, are the simple forecast of the guard; they count as the candidate's.
+    """
+
+    oof: np.ndarray
+    fell_back: int
+
+
+def run(candidate: Callable[[], Guarded], panel: Panel, folds: Folds, progress: Progress | None = None) -> Backtest:
     """Fit a fresh candidate at every origin and forecast from it.
 
-    Returns
-    -------
-    np.ndarray
-        Out-of-fold forecasts, shape (folds, n_series, horizon); NaN for series outside a fold.
+    Raises
+    ------
+    ModelFailed
+        The candidate has not one forecast of its own.
     """
     made = np.full((len(folds.folds), panel.n_series, folds.horizon), np.nan)
+    failed: list[tuple[str, str]] = []
     for k, fold in enumerate(folds.folds):
         history, _ = split(panel, fold, folds.horizon)
-        made[k, fold.members] = candidate().fit(history).forecast(history, folds.horizon)
+        fitted = candidate().fit(history)
+        attempt = fitted.attempt(history, folds.horizon)
+        made[k, fold.members] = attempt.values
+        failed += [(str(history.ids[i]), f"{fitted.kind} {why}") for i, why in attempt.failures.items()]
         if progress:
             progress(k + 1, len(folds.folds))
-    return made
+    if len(failed) == sum(len(fold.members) for fold in folds.folds):
+        names = np.unique([name for name, _ in failed])
+        raise ModelFailed(f"no forecast of its own for any of {named(names)}: {failed[0][1]}.")
+    return Backtest(made, len(failed))
 
 
 def actuals(panel: Panel, folds: Folds) -> np.ndarray:

@@ -1,29 +1,13 @@
-"""What a forecasting model must offer to be tuned, selected and registered."""
+"""The forecasting models that can be tuned, selected and registered."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
-
-import numpy as np
+from typing import Any
 
 from xflow.candidate_check import parameters
 from xflow.candidate_params import XGBParams
-from xflow.domain.panel import Panel
-from xflow.errors import ConfigInvalid, ForecastNotFinite
-
-
-class Candidate(Protocol):
-    """A model of many series.
-
-    `forecast` starts at each series' own end and returns shape (n, horizon), finite. A global model
-    uses what it learned in `fit` and lags from the panel; a local one is fitted on the panel given.
-    """
-
-    def fit(self, panel: Panel) -> Self:
-        """Learn from a panel; return self."""
-
-    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
-        """Forecast the next `horizon` steps of every series."""
+from xflow.domain.series_guard import Guarded
+from xflow.errors import ConfigInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +24,11 @@ class Setting:
     device: str = "auto"
 
 
-def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> Candidate:
+def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> Guarded:
     """Make an unfitted candidate.
+
+    Its forecasts start at each series' own end. A global model uses what it learned in `fit` and lags from the panel;
+    a local one is fitted on the panel given.
 
     Raises
     ------
@@ -53,31 +40,8 @@ def build_candidate(kind: str, params: Mapping[str, Any], setting: Setting) -> C
 
     found = parameters(kind, params)
     if isinstance(found, XGBParams):
-        return GlobalXGB(found, setting)
+        return Guarded(GlobalXGB(found, setting), kind, setting.seasonality)
     if kind in MODELS:
         given = {name: value for name, value in asdict(found).items() if value is not None}
-        return LocalModel(kind, given, setting.seasonality)
+        return Guarded(LocalModel(kind, given, setting.seasonality), kind, setting.seasonality)
     raise ConfigInvalid(f"candidate kind {kind!r} is not one of {', '.join(sorted([*MODELS, 'global_xgb']))}")
-
-
-def check_finite(forecast: np.ndarray, panel: Panel, model: str) -> None:
-    """Refuse a forecast with NaN or infinity: left out of a mean error, it would make its model look better.
-
-    Parameters
-    ----------
-    forecast
-        Shape (n, horizon), one row a series of `panel`.
-    model
-        Its name, for the message.
-
-    Raises
-    ------
-    ForecastNotFinite
-        The message names some of the series.
-    """
-    broken = panel.ids[~np.isfinite(forecast).all(axis=1)]
-    if len(broken):
-        raise ForecastNotFinite(
-            f"{model}: no finite forecast for {len(broken)} of {panel.n_series} series, such as {list(broken[:5])}. "
-            "Look at their values, or take the candidate out of the pipeline."
-        )

@@ -31,6 +31,12 @@ def fill_gaps(ordinals: npt.NDArray[np.int64], columns: npt.NDArray[np.float64],
     return filled
 
 
+def after_last_gap(ordinals: npt.NDArray[np.int64], max_gap: int, step: int) -> int:
+    """Return the place after the last gap that is too long, 0 where there is none."""
+    broken = np.flatnonzero(np.diff(ordinals) > (max_gap + 1) * step)
+    return int(broken[-1]) + 1 if len(broken) else 0
+
+
 def contiguous(ordinals: npt.NDArray[np.int64], first: int, max_gap: int, step: int) -> int:
     """Return how many ordinals, from the start on, come before the first gap that is too long.
 

@@ -51,6 +51,8 @@ class ContractChecker:
         after a series' last value may have none.
     max_gap
         Longest run of missing steps within a series.
+    reject_gaps
+        Whether a longer one rejects the series; else its history is cut there when it is read.
     min_length
         Shortest series in steps, filled gaps included; 0 takes any.
     as_of
@@ -63,11 +65,13 @@ class ContractChecker:
         *,
         exogenous: tuple[str, ...] = (),
         max_gap: int = 0,
+        reject_gaps: bool = True,
         min_length: int = 0,
         as_of: int | None = None,
     ) -> None:
         self._frequency, self._step, self._exogenous = frequency, step_of(frequency), exogenous
         self._max_gap, self._min_length, self._as_of = max_gap, min_length, as_of
+        self._reject_gaps = reject_gaps
         self._ids: dict[str, int] = {}
         self._parts: list[Rows] = []
 
@@ -100,7 +104,8 @@ class ContractChecker:
         valued = kept(order, rows.codes[order] == Rule.ACCEPTED)
         past = valued if self._as_of is None else kept(valued, rows.ordinals[valued] <= self._as_of)
         rows.judge_future(order[rows.codes[order] == FUTURE], valued, past, n_series)
-        rows.judge_series(past, n_series, self._step, self._max_gap, self._min_length)
+        longest = self._max_gap if self._reject_gaps else None
+        rows.judge_series(past, n_series, self._step, longest, self._min_length)
         used = np.bincount(rows.series[rows.codes == Rule.ACCEPTED])
         oldest, newest, notes = self._bounds(rows, kept(valued, rows.codes[valued] == Rule.ACCEPTED))
         return Verdict(rows.codes, Rule, int(np.count_nonzero(used)), oldest, newest, notes=notes)

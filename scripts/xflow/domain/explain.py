@@ -9,6 +9,7 @@ from xflow.domain.forecaster import Forecaster
 from xflow.domain.global_xgb import GlobalXGB
 from xflow.domain.intervals import series_scale
 from xflow.domain.panel import Panel
+from xflow.domain.series_guard import Guarded, guarded
 
 SUM_TOLERANCE = 1e-4
 """Largest gap, as a share of the forecast's size, that float32 explains."""
@@ -74,7 +75,7 @@ class SeriesExplained:
     components
         Their values sum to `forecast`: `level`, the mean of the last season; `season`, the floor less it; `trend`, the
         change of the mean since the season before, for every season ahead; `models`, what the members add to that;
-        and `cut`, what a forecast below 0 was raised by.
+        and `cut`, what the guard changed: a forecast below 0 raised to it, or the whole replaced after a gap.
     members
         Weighted, they sum to the forecast less `cut`.
     scale
@@ -109,7 +110,11 @@ def explain(model: Forecaster, panel: Panel, step: int, horizon: int) -> SeriesE
     """
     made = model.forecast(panel, horizon)
     forecast = float(made.mean[0, step - 1])
-    members = tuple(_member(name, each, panel, step, horizon) for name, each in model.members.items())
+    held, members = 0.0, []
+    for name, (weight, candidate) in model.members.items():
+        member, kept = _member(name, weight, guarded(candidate, name, model.seasonality), panel, step, horizon)
+        members.append(member)
+        held += weight * kept
     raw = sum(member.weight * member.forecast for member in members)
     level, floor, trend = _naive(panel.series(0), model.seasonality, step)
     components = {
@@ -117,7 +122,7 @@ def explain(model: Forecaster, panel: Panel, step: int, horizon: int) -> SeriesE
         "season": floor - level,
         "trend": trend,
         "models": raw - floor - trend,
-        "cut": forecast - raw if model.non_negative and raw < 0 else 0.0,
+        "cut": (forecast if made.replaced else held) - raw,
     }
     bounds = tuple(float(bound[0, step - 1]) for bound in made.bounds)
     scale = float(series_scale(panel, model.seasonality)[0])
@@ -125,15 +130,27 @@ def explain(model: Forecaster, panel: Panel, step: int, horizon: int) -> SeriesE
     return SeriesExplained(forecast, bounds, floor, components, ordered, scale)
 
 
-def _member(name: str, member: tuple[float, object], panel: Panel, step: int, horizon: int) -> MemberForecast:
-    weight, candidate = member
-    forecast = float(candidate.forecast(panel, horizon)[0, step - 1])  # type: ignore[attr-defined]  # a Candidate
-    if not isinstance(candidate, GlobalXGB):
-        return MemberForecast(name, weight, forecast, None, (), 0.0)
-    account, values = candidate.contributions(panel, step)
+def _member(
+    name: str, weight: float, candidate: Guarded, panel: Panel, step: int, horizon: int
+) -> tuple[MemberForecast, float]:
+    """Return what a member forecast by itself, and what the guard made of it; of one that failed the latter alone."""
+    attempt = candidate.attempt(panel, horizon)
+    kept = float(attempt.values[0, step - 1])
+    if attempt.failures:
+        return MemberForecast(name, weight, kept, None, (), 0.0), kept
+    forecast = float(candidate.model.attempt(panel, horizon).values[0, step - 1])
+    if not isinstance(candidate.model, GlobalXGB):
+        return MemberForecast(name, weight, forecast, None, (), 0.0), kept
+    return _global_member(name, weight, candidate.model, forecast, panel, step), kept
+
+
+def _global_member(
+    name: str, weight: float, model: GlobalXGB, forecast: float, panel: Panel, step: int
+) -> MemberForecast:
+    account, values = model.contributions(panel, step)
     features = [
         FeatureShare(each, meaning(each), float(value), float(added))
-        for each, value, added in zip(candidate.feature_names(panel), values, account.values[:, 0], strict=True)
+        for each, value, added in zip(model.feature_names(panel), values, account.values[:, 0], strict=True)
     ]
     features.sort(key=lambda feature: -abs(feature.contribution))
     total = float(account.base[0]) + sum(feature.contribution for feature in features)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from xflow.candidate_params import XGBParams
-from xflow.domain.candidate import Setting, check_finite
+from xflow.domain.candidate import Setting
 from xflow.domain.contributions import Contributions
 from xflow.domain.lag_features import LagFeatures, Rows
+from xflow.domain.normalise import normalised
 from xflow.domain.panel import Panel
+from xflow.domain.series_guard import Attempt
 from xflow.domain.windows import Windows
 from xflow.errors import ConfigInvalid, ModelIncompatible
 
@@ -43,6 +45,7 @@ class GlobalXGB:
         import xgboost
 
         self.exog_names = panel.exog_names
+        panel, _ = normalised(panel)
         windows = Windows(panel)
         self.boosters = []
         for bag in range(self.params.bags):
@@ -51,19 +54,25 @@ class GlobalXGB:
             self.boosters.append(xgboost.train(self._xgb_params(bag), data, num_boost_round=self.params.trees))
         return self
 
-    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
-        """Forecast from each series' end, shape (n, horizon).
+    def attempt(self, panel: Panel, horizon: int) -> Attempt:
+        """Forecast from each series' end, but for series whose exogenous columns are not known far enough ahead.
 
         Steps past the trained horizon use the model of its last step on their own seasonal values.
 
         Raises
         ------
         ModelIncompatible
-            The exogenous columns differ from those trained on, or are not known far enough ahead.
+            The exogenous columns differ from those trained on.
         """
-        self._check_known_ahead(panel, horizon)
-        windows = Windows(panel)
-        made = np.empty((panel.n_series, horizon))
+        made, unknown = np.full((panel.n_series, horizon), np.nan), self._unknown_ahead(panel, horizon)
+        able = np.setdiff1d(np.arange(panel.n_series), list(unknown))
+        if len(able):
+            made[able] = self._forecast(panel.select(able), horizon)
+        return Attempt(made, unknown)
+
+    def _forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+        scaled, unit = normalised(panel)
+        windows, made = Windows(scaled), np.empty((panel.n_series, horizon))
         chunk = max(FORECAST_ROWS // horizon, 1)
         for first in range(0, panel.n_series, chunk):
             series = np.arange(first, min(first + chunk, panel.n_series))
@@ -72,9 +81,8 @@ class GlobalXGB:
                 (panel.lengths[series] - 1).repeat(horizon),
                 np.tile(np.arange(1, horizon + 1), len(series)),
             )
-            made[series] = self._predict(panel, windows, rows).reshape(len(series), horizon)
-        check_finite(made, panel, "global_xgb")
-        return made
+            made[series] = self._predict(scaled, windows, rows).reshape(len(series), horizon)
+        return np.asarray(made * unit[:, None])
 
     def contributions(self, panel: Panel, step: int) -> tuple[Contributions, np.ndarray]:
         """Return what each feature adds to the forecast of a panel's first series, and the features' values.
@@ -92,15 +100,16 @@ class GlobalXGB:
         """
         import xgboost
 
+        panel, unit = normalised(panel.select(np.array([0])))
         windows = Windows(panel)
         rows = Rows(np.array([0]), panel.lengths[:1] - 1, np.array([step]))
         described = self._features.describe(panel, windows, rows)
         described.features[:, 0] = min(step, self.setting.horizon)
         row = xgboost.DMatrix(described.features, feature_names=self.feature_names(panel))
         shap = np.mean([booster.predict(row, pred_contribs=True)[0] for booster in self.boosters], axis=0)
-        values = (described.level * shap.astype(np.float64))[:, None]
-        made = self._predict(panel, windows, rows)
-        return Contributions("value", values[:-1], described.base + values[-1], made), described.features[0]
+        values = unit * (described.level * shap.astype(np.float64))[:, None]
+        made = unit * self._predict(panel, windows, rows)
+        return Contributions("value", values[:-1], unit * described.base + values[-1], made), described.features[0]
 
     def feature_names(self, panel: Panel) -> list[str]:
         """Return the names of the features that a panel gives."""
@@ -176,17 +185,16 @@ class GlobalXGB:
             "colsample_bytree": p.colsample,
         }
 
-    def _check_known_ahead(self, panel: Panel, horizon: int) -> None:
+    def _unknown_ahead(self, panel: Panel, horizon: int) -> dict[int, str]:
+        """Return why, by place, of the series whose exogenous columns are not known up to the horizon."""
         if panel.exog_names != self.exog_names:
             raise ModelIncompatible(f"trained with the columns {self.exog_names}, the panel has {panel.exog_names}")
-        if self.exog_names:
-            ahead = np.diff(panel.exog_offsets) - panel.lengths
-            short = np.flatnonzero(ahead < horizon)
-            if len(short):
-                raise ModelIncompatible(
-                    f"{len(short)} series, such as {list(panel.ids[short[:5]])}, know {', '.join(self.exog_names)} "
-                    f"fewer than {horizon} steps ahead: add rows with these columns and no value"
-                )
+        if not self.exog_names:
+            return {}
+        ahead = np.diff(panel.exog_offsets) - panel.lengths
+        wanted = f"needs {', '.join(self.exog_names)} {horizon} steps ahead"
+        advice = "add rows with these columns and no value"
+        return {int(i): f"{wanted}, knows {ahead[i]}: {advice}" for i in np.flatnonzero(ahead < horizon)}
 
 
 def compute_device(device: str) -> str:

@@ -97,7 +97,9 @@ class LagFeatures:
         """Describe forecasts of a panel; `windows` is the panel's own."""
         last = windows.value(rows.series, rows.origin)
         level = windows.mean(rows.series, rows.origin, np.minimum(rows.origin + 1, max(self.seasons[0], 8)), np.abs)
-        unit = np.where(level > 0, level, 1.0)
+        # Of a season of zeros the values before it say what is much.
+        size = windows.mean(rows.series, rows.origin, rows.origin + 1, np.abs)
+        unit = np.where(level > 0, level, np.where(size > 0, size, 1.0))
         names = self.names(panel)
         features = np.empty((len(last), len(names)), dtype=np.float32)
         column = iter(range(len(names)))

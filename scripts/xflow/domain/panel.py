@@ -31,6 +31,9 @@ class Panel:
     exog_names, exog_offsets, exog
         Exogenous columns, packed alike from each series' first value on, rows of float64 shape
         (rows, k). A series may have more rows than values: those are known ahead.
+    gaps
+        Steps of the gap before each first value that earlier values were left out for, int64, shape (n,);
+        0 where none were.
 
     Raises
     ------
@@ -46,9 +49,12 @@ class Panel:
     exog_names: tuple[str, ...] = ()
     exog_offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     exog: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    gaps: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         n = len(self.ids)
+        if not len(self.gaps):
+            object.__setattr__(self, "gaps", np.zeros(n, dtype=np.int64))
         if len(self.starts) != n or len(self.offsets) != n + 1:
             raise ValueError(f"panel: {n} ids need {n} starts and {n + 1} offsets")
         _check_packing(self.offsets, len(self.values), "values", shortest=np.ones(n, dtype=np.int64))
@@ -140,7 +146,7 @@ class Panel:
             rows = np.diff(self.exog_offsets)[chosen]
             exog_offsets, exog = _offsets(rows), self.exog[_rows(self.exog_offsets[chosen], rows)]
         packed = self.ids[chosen], self.starts[chosen], _offsets(lengths), values
-        return type(self)(self.freq, *packed, self.exog_names, exog_offsets, exog)
+        return type(self)(self.freq, *packed, self.exog_names, exog_offsets, exog, self.gaps[chosen])
 
     def head(self, drop_last: int | np.ndarray) -> Self:
         """Return the panel without the last values of each series (one count, or one each).
@@ -149,7 +155,7 @@ class Panel:
         """
         lengths = self.lengths - drop_last
         values = self.values[_rows(self.offsets[:-1], np.maximum(lengths, 0))]
-        exogenous = self.exog_names, self.exog_offsets, self.exog
+        exogenous = self.exog_names, self.exog_offsets, self.exog, self.gaps
         return type(self)(self.freq, self.ids, self.starts, _offsets(lengths), values, *exogenous)
 
     def tail(self, keep_last: int) -> Self:

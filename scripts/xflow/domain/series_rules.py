@@ -111,13 +111,15 @@ class Rows:
         ahead = self.ordinals[null] > last[self.series[null]]
         self.codes[null] = np.where(ahead, Rule.ACCEPTED, Rule.VALUE_MISSING)
 
-    def judge_series(self, past: Places, n_series: int, step: int, max_gap: int, min_length: int) -> None:
+    def judge_series(self, past: Places, n_series: int, step: int, max_gap: int | None, min_length: int) -> None:
         """Reject what is left of a series with too long a gap, or with too few steps.
 
         Parameters
         ----------
         past
             Rows with a value up to `as_of`, in order.
+        max_gap
+            Longest run of missing steps; None takes any.
         """
         series, times = self.series[past], self.ordinals[past]
         first, last = (np.full(n_series, np.iinfo(np.int64).min) for _ in range(2))
@@ -125,8 +127,9 @@ class Rows:
         present = np.bincount(series, minlength=n_series) > 0
         steps = np.where(present, (last - first) // step + 1, 0)
         verdict = np.where(steps < min_length, Rule.SERIES_TOO_SHORT, Rule.ACCEPTED).astype(np.uint8)
-        broken = (np.diff(times) > (max_gap + 1) * step) & _repeats(series)
-        verdict[series[1:][broken]] = Rule.GAP_TOO_LONG
+        if max_gap is not None:
+            broken = (np.diff(times) > (max_gap + 1) * step) & _repeats(series)
+            verdict[series[1:][broken]] = Rule.GAP_TOO_LONG
         if verdict.any():
             left = np.flatnonzero(self.codes == Rule.ACCEPTED)
             self.codes[left] = verdict[self.series[left]]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from xflow.domain.candidate import check_finite
+from xflow.domain.normalise import normalised
 from xflow.domain.panel import Panel
+from xflow.domain.series_guard import Attempt, called, simple
+from xflow.errors import ModelFailed
 
 if TYPE_CHECKING:
     from etna.datasets import TSDataset
@@ -58,7 +60,7 @@ MODELS: dict[str, Callable[..., Any]] = {
 
 
 class LocalModel:
-    """One ETNA model a series, fitted on the history that `forecast` is given.
+    """One ETNA model a series, fitted on the history that `attempt` is given, normalised: units do not matter.
 
     A series of fewer than two seasons and one value is modelled without season, one that is constant or has
     fewer than four values (twelve for ETS) by its last value.
@@ -84,38 +86,53 @@ class LocalModel:
         """Return self: there is nothing to learn across series."""
         return self
 
-    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
-        """Fit and forecast every series, shape (n, horizon)."""
-        made = np.empty((panel.n_series, horizon))
-        lengths = panel.lengths
-        plain = (lengths < (SHORTEST_ETS if self.kind == "ets" else SHORTEST)) | _constant(panel)
-        seasonal = ~plain & (lengths > 2 * self.seasonality)
+    def attempt(self, panel: Panel, horizon: int) -> Attempt:
+        """Fit and forecast every series; one that the package fails on does not keep it from the others."""
         if self.kind == "seasonal_naive":
-            plain, seasonal = np.zeros_like(plain), lengths >= self.seasonality
-        groups: list[tuple[np.ndarray, Callable[[], Any]]] = [
-            (seasonal, lambda: MODELS[self.kind](self.seasonality, **self.params)),
-            (~plain & ~seasonal, lambda: MODELS[self.kind](1, **self.params)),
-            (plain, lambda: _naive(1)),
-        ]
-        for member, build in groups:
-            by_length = np.flatnonzero(member)[np.argsort(lengths[member], kind="stable")]
+            return self._groups(panel, horizon, np.ones(panel.n_series, dtype=bool), panel.lengths >= self.seasonality)
+        plain = (panel.lengths < (SHORTEST_ETS if self.kind == "ets" else SHORTEST)) | _constant(panel)
+        scaled, unit = normalised(panel)
+        made = self._groups(scaled, horizon, ~plain, panel.lengths > 2 * self.seasonality)
+        values = made.values * unit[:, None]
+        values[plain] = simple(panel, horizon, 1)[plain]
+        return Attempt(values, made.failures)
+
+    def _groups(self, panel: Panel, horizon: int, chosen: np.ndarray, seasonal: np.ndarray) -> Attempt:
+        """Forecast the chosen series, with and without season, in chunks of similar length."""
+        made, failures = np.empty((panel.n_series, horizon)), {}
+        for member, season in ((chosen & seasonal, self.seasonality), (chosen & ~seasonal, 1)):
+            by_length = np.flatnonzero(member)[np.argsort(panel.lengths[member], kind="stable")]
             for first in range(0, len(by_length), CHUNK):
                 chunk = by_length[first : first + CHUNK]
-                made[chunk] = self._chunk(panel.select(chunk), build(), horizon)
-        check_finite(made, panel, self.kind)
-        return made
+                part = self._chunk(panel.select(chunk), season, horizon)
+                made[chunk] = part.values
+                failures.update({int(chunk[i]): why for i, why in part.failures.items()})
+        return Attempt(made, failures)
 
-    def _chunk(self, panel: Panel, model: Any, horizon: int) -> np.ndarray:
+    def _chunk(self, panel: Panel, season: int, horizon: int) -> Attempt:
+        """Forecast a chunk; one that the package fails on half by half, down to the series that it fails on."""
+        try:
+            return Attempt(called(lambda: self._forecast(panel, MODELS[self.kind](season, **self.params), horizon)), {})
+        except ModelFailed as error:
+            n = panel.n_series
+            if n == 1:
+                return Attempt(np.full((1, horizon), np.nan), {0: f"failed on it ({error})"})
+        halves = (np.arange(n // 2), np.arange(n // 2, n))
+        first, last = (self._chunk(panel.select(half), season, horizon) for half in halves)
+        failures = {**first.failures, **{i + n // 2: why for i, why in last.failures.items()}}
+        return Attempt(np.concatenate([first.values, last.values]), failures)
+
+    def _forecast(self, panel: Panel, model: Any, horizon: int) -> np.ndarray:
         from etna.pipeline import Pipeline
 
         positive = np.array([self.log and panel.series(i).min() > 0 for i in range(panel.n_series)])
         pipeline = Pipeline(model=model, horizon=horizon)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(over="ignore"):  # what overflows is for the guard
             # statsforecast compares models whose likelihood overflows, and drops them
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="statsforecast")
             future = pipeline.fit(_dataset(panel, positive)).forecast()
-        made = future.to_pandas().to_numpy()[-horizon:].T.copy()
-        made[positive] = np.exp(made[positive])
+            made = future.to_pandas().to_numpy()[-horizon:].T.copy()
+            made[positive] = np.exp(made[positive])
         return np.asarray(made)
 
 

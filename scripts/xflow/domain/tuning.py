@@ -33,6 +33,8 @@ class TuneResult:
         Out-of-fold forecasts, shape (folds, n_series, horizon); NaN outside a fold.
     tried
         Distinct parameter sets that were backtested.
+    fell_back
+        How many of the forecasts, of a fold and a series, are simple ones since the candidate failed.
     """
 
     params: dict[str, Any]
@@ -40,6 +42,7 @@ class TuneResult:
     fold_scores: tuple[dict[str, float], ...]
     oof: np.ndarray
     tried: int
+    fell_back: int = 0
 
 
 def tune(
@@ -68,14 +71,18 @@ def tune(
     ------
     ConfigInvalid
         The kind or one of its parameters is unknown, or a value is wrong.
+    ModelFailed
+        A parameter set leaves the candidate without one forecast of its own.
     """
+    fell_back: dict[str, int] = {}
 
     def evaluate(merged: dict[str, Any]) -> tuple[float, np.ndarray]:
-        oof = backtest.run(lambda: build_candidate(kind, merged, setting), panel, folds)
-        return backtest.score(metric, panel, folds, oof, setting.seasonality), oof
+        made = backtest.run(lambda: build_candidate(kind, merged, setting), panel, folds)
+        fell_back[repr(merged)] = made.fell_back
+        return backtest.score(metric, panel, folds, made.oof, setting.seasonality), made.oof
 
     space = checked_search(kind, params, search)
     found = find_best(evaluate, params, space, trials, setting.seed, progress)
     by_metric = {name: backtest.errors(name, panel, folds, found.oof, setting.seasonality) for name in METRICS}
     fold_scores = tuple({name: mean_error(e[k]) for name, e in by_metric.items()} for k in range(len(folds.folds)))
-    return TuneResult(found.params, found.score, fold_scores, found.oof, found.tried)
+    return TuneResult(found.params, found.score, fold_scores, found.oof, found.tried, fell_back[repr(found.params)])

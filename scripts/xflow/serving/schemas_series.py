@@ -86,6 +86,10 @@ class SeriesForecast(BaseModel):
     timestamps: list[str] = Field(description="Starts of the periods, in UTC")
     forecast: list[float]
     intervals: dict[str, Interval] = Field(description="By nominal coverage in per cent, as 80")
+    note: str | None = Field(
+        description="What must be known of it, as that a model failed on the series and by what it was replaced; null: "
+        "the model's own forecast, without remark"
+    )
 
 
 class SeriesForecasts(BaseModel):
@@ -106,6 +110,7 @@ class SeriesForecasts(BaseModel):
                             "timestamps": ["2026-11-01T00:00:00"],
                             "forecast": [1180.5],
                             "intervals": {"80": {"lower": [1101.2], "upper": [1259.8]}},
+                            "note": None,
                         }
                     ],
                 }

@@ -12,6 +12,7 @@ import pandas as pd
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 
+from xflow.columns import NOTE
 from xflow.domain.panel import Panel
 from xflow.errors import ForecastNotFinite, ModelIncompatible
 from xflow.pipeline import Pipeline
@@ -109,6 +110,7 @@ def forecasts_of(model: Any, panel: Panel, horizon: int, lead: int) -> list[dict
             "intervals": {
                 level: {"lower": bounds[2 * k][i], "upper": bounds[2 * k + 1][i]} for k, level in enumerate(names)
             },
+            NOTE: made.notes.get(i),
         }
         for i, name in enumerate(panel.ids.tolist())
     ]

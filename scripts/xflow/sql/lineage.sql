@@ -1,6 +1,6 @@
 -- Every prediction beside the input row it stands on and the facts of its run.
-DROP VIEW IF EXISTS mart.${pipeline}_lineage;
-CREATE VIEW mart.${pipeline}_lineage AS
+-- Columns of later versions come last: views of your own may stand on this one, and only then it can be replaced.
+CREATE OR REPLACE VIEW mart.${pipeline}_lineage AS
 SELECT p.run_key$prediction_names$input_names,
        r.run_id,
        r.state       AS run_state,
@@ -10,7 +10,7 @@ SELECT p.run_key$prediction_names$input_names,
        r.feature_set,
        r.output_uri,
        r.git_commit,
-       r.started_at
+       r.started_at$added_names
 FROM mart.${pipeline}_prediction p
 JOIN mart.run r ON r.run_key = p.run_key
 LEFT JOIN mart.${pipeline}_input i ON i.run_key = p.run_key AND i.row_id = p.input_row_id;

@@ -21,6 +21,7 @@ met AS (
     JOIN stated a ON a.series_id = p.series_id AND a."timestamp" = p."timestamp"
     LEFT JOIN learned l ON l.model_version = p.model_version
     WHERE r.kind = 'predict' AND r.state = 'success' AND (l.until IS NULL OR p."timestamp" > l.until)
+      AND p.forecast IS NOT NULL
 ),
 origin AS (
     SELECT m.run_key, m.series_id, i."timestamp"

@@ -15,7 +15,7 @@ from xflow.columns import ROW_ID, VACANCY_ID
 from xflow.domain.audit import Check, Link, State, changed_columns
 from xflow.errors import ConfigInvalid, InputChanged
 from xflow.refs import ObjectRef
-from xflow.schema import PipelineTables
+from xflow.schema import REJECTED_SCHEMA, PipelineTables
 from xflow.steps.audited import Audited, ReplacedObject, changed, current, version_of
 from xflow.steps.raw_response import raw_links
 from xflow.steps.verify_input import pinned
@@ -65,7 +65,10 @@ def chain(audited: Audited, prediction_id: str = "") -> Chain | None:
     row_id = found["input_row_id"]
     row = audited.lineage.row(audited.key, f"{audited.key.pipeline}_input", tables.input, **{ROW_ID: row_id})
     where = f"mart.{audited.key.pipeline}_input"
-    if row is None:
+    rejected = None if row else audited.lineage.row(audited.key, "rejected_row", REJECTED_SCHEMA, **{ROW_ID: row_id})
+    if rejected is not None and found.get("forecast", 0) is None:
+        links.append(Link("rejected row", "mart.rejected_row", shown(rejected)))
+    elif row is None:
         checks.append(Check(where, WHERE, State.FAULT, f"row {row_id} that the prediction stands on is missing"))
     else:
         links.append(Link("input row", where, shown(row)))

@@ -18,7 +18,7 @@ from xflow.domain.vacancies.records import to_frame
 from xflow.errors import FeatureSetMissing, Unexplainable
 from xflow.pipeline import Pipeline
 from xflow.refs import FeatureSetRef, ObjectRef
-from xflow.schema import bound_names
+from xflow.schema import NOTE, bound_names
 from xflow.steps.audited import DONE, Audited, ReplacedObject, version_of
 from xflow.steps.chain import chain
 from xflow.steps.champions import loaded
@@ -94,6 +94,8 @@ def explain(audited: Audited, prediction_id: str) -> Explanation:
     if found is None:
         raise Unexplainable(f"run {audited.key} has no predictions in mart.{audited.table}")
     row = found.prediction
+    if row.get("forecast", 0) is None:
+        raise Unexplainable(f"prediction {row['prediction_id']} of {row[SERIES_ID]} is no forecast: {row[NOTE]}")
     version = version_of(audited.registry, row["model_name"], row["model_version"])
     if version is None:
         raise Unexplainable(

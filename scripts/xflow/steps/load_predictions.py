@@ -41,6 +41,10 @@ def load_predictions(
         "model_version": ", ".join(model.version for model in predictions.models),
         "output_uri": predictions.prefix,
     }
+    if predictions.figures:
+        known = (mart.run(key) or {}).get("metrics") or {}  # the drift gate's, as JSON in the mart
+        known = json.loads(known) if isinstance(known, str) else known
+        facts["metrics"] = {**known, **predictions.figures}
     return mart.load(key, [rows], facts)[0]
 
 

@@ -1,7 +1,9 @@
 """Let the champions predict, and write their predictions to S3 with a manifest that comes last."""
 
 import json
+import logging
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +21,8 @@ from xflow.refs import CheckedInput, FeatureSetRef, ModelVersionRef, ObjectRef, 
 from xflow.schema import MANIFEST, MANIFEST_SCHEMA_VERSION
 from xflow.steps.champions import champions
 from xflow.steps.kinds import Progress, input_kind, model_kind
+
+log = logging.getLogger(__name__)
 
 ROWS_A_PART = 2_000_000
 
@@ -70,11 +74,12 @@ def predict(
     serving = champions(pipeline, at, registry=registry, ledger=ledger, models=models)
     prefix = store.uri(f"predictions/{pipeline.name}/{key.slug}/")
     store.delete(prefix)
-    done = 0
+    done, figures = 0, Counter[str]()
     with _PartWriter(store, prefix, key, input_kind(pipeline).tables.prediction) as writer:
-        for chunk in model_kind(pipeline).predictions(serving, features, checked, horizon, feature_store):
+        for chunk in model_kind(pipeline).predictions(serving, features, checked, horizon, feature_store, store):
             writer.write(chunk.columns)
             done += chunk.entities
+            figures.update(chunk.figures)
             if progress:
                 progress(done, features.entities)
     versions = tuple(champion.version for champion in serving.values())
@@ -85,6 +90,7 @@ def predict(
         "as_of": checked.as_of,
         "rows": writer.rows,
         "entities": done,
+        "figures": dict(figures),
         "models": [version.model_dump(include={"name", "version", "mlflow_run_id"}) for version in versions],
         "feature_set": features.model_dump(mode="json"),
         "inputs": [o.model_dump(mode="json") for o in checked.objects],
@@ -96,7 +102,11 @@ def predict(
     if at:
         manifest["champions_at"] = at.isoformat()
     written = store.put(prefix + MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
-    return PredictionRef(prefix=prefix, manifest=written, rows=writer.rows, entities=done, models=versions)
+    if any(figures.values()):
+        log.warning("%s: of %d with features: %s; the column note says why", key, done, dict(figures))
+    return PredictionRef(
+        prefix=prefix, manifest=written, rows=writer.rows, entities=done, models=versions, figures=dict(figures)
+    )
 
 
 class _PartWriter:
@@ -127,6 +137,8 @@ class _PartWriter:
     def write(self, columns: dict[str, Any]) -> None:
         """Append rows, each with an id of its own."""
         rows = len(columns["input_row_id"])
+        if not rows:
+            return
         numbers = np.arange(self.rows, self.rows + rows)
         ids = pa.array([f"{self._mark}-{number}" for number in numbers], pa.string())
         if self._open is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 
 from xflow.errors import FloorNotBeaten
@@ -10,6 +11,8 @@ from xflow.ports import FeatureStore, ModelRegistry, ObjectStore
 from xflow.refs import CandidateScore, FoldPlan, RunKey, Selection
 from xflow.steps.kept_arrays import kept
 from xflow.steps.kinds import model_kind
+
+log = logging.getLogger(__name__)
 
 
 def select(
@@ -50,6 +53,9 @@ def select(
         source = {"reused_from": score.reused_from} if score.reused_from else {}
         params = {"kind": score.kind, **score.params, **source}
         metrics = {f"backtest_{model.metric}": score.score, "tried": score.tried, "seconds": score.seconds}
+        if score.fell_back:
+            log.warning("%s: candidate %s fell back %d times in its folds", key, score.name, score.fell_back)
+            metrics["fell_back"] = score.fell_back
         registry.log_candidate(run_id, score.name, params, metrics, score.fold_metrics)
     oof = {score.name: kept(store, score.oof) for score in scores}
     weights, best = kind.combine(oof, kind.data(plan, feature_store))

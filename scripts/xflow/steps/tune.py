@@ -64,6 +64,7 @@ def tune(
         score=result.score,
         fold_metrics=result.fold_scores,
         tried=result.tried,
+        fell_back=result.fell_back,
         oof=keep(store, location, result.oof) if cache is None else cache.keep_array(result.oof),
         seconds=round(time.monotonic() - started, 3),
     )

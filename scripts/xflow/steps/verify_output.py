@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xflow.columns import SERIES_ID
 from xflow.domain.audit import Check, State, agree, difference
 from xflow.errors import InputMissing
 from xflow.refs import ObjectRef
-from xflow.schema import MANIFEST
+from xflow.schema import MANIFEST, NOTE
 from xflow.steps.audited import Audited, ReplacedObject, mark_of
 from xflow.steps.load_predictions import BATCH_ROWS
 from xflow.steps.verify_input import GREENPLUM, S3, pinned
@@ -92,7 +93,15 @@ def _parts(
 def _batches(parts: list[tuple[ObjectRef, Path]]) -> Iterator[pa.RecordBatch]:
     for _, path in parts:
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(BATCH_ROWS)
+            for batch in file.iter_batches(BATCH_ROWS):
+                yield _noted(batch) if SERIES_ID in batch.schema.names else batch
+
+
+def _noted(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return forecasts with the column of notes, which those of earlier versions lack."""
+    if NOTE in batch.schema.names:
+        return batch
+    return batch.append_column(NOTE, pa.nulls(batch.num_rows, pa.string()))
 
 
 def _same_rows(audited: Audited, parts: list[tuple[ObjectRef, Path]], same: bool, rows: int) -> Check:

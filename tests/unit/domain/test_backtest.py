@@ -6,6 +6,7 @@ from panels import panels, seasonal_panel, with_series
 
 from xflow.domain import backtest
 from xflow.domain.candidate import Setting, build_candidate
+from xflow.domain.series_guard import Attempt
 
 XGB = {"trees": 20, "rows": 4000, "calendar": False}
 
@@ -16,8 +17,8 @@ class Last:
     def fit(self, panel):
         return self
 
-    def forecast(self, panel, horizon):
-        return panel.values[panel.offsets[1:] - 1][:, None].repeat(horizon, axis=1)
+    def attempt(self, panel, horizon):
+        return Attempt(panel.values[panel.offsets[1:] - 1][:, None].repeat(horizon, axis=1), {})
 
 
 @given(panels(), st.integers(1, 8), st.integers(1, 4), st.integers(0, 20))
@@ -27,7 +28,7 @@ def test_series_take_part_while_enough_history_is_left(panel, horizon, count, mi
     except ValueError:
         assert panel.lengths.max() < horizon + max(min_train, 1)
         return
-    forecasts, actual = backtest.run(Last, panel, folds), backtest.actuals(panel, folds)
+    forecasts, actual = backtest.run(Last, panel, folds).oof, backtest.actuals(panel, folds)
     assert [fold.drop for fold in folds.folds] == sorted((fold.drop for fold in folds.folds), reverse=True)
     for k, fold in enumerate(folds.folds):
         for i in range(panel.n_series):
@@ -46,7 +47,7 @@ def test_no_forecast_of_a_fold_knows_what_came_after_its_origin(kind, params):
     folds = backtest.plan_folds(panel.lengths, 12, 2, 25)
 
     def oof(data):
-        return backtest.run(lambda: build_candidate(kind, params, Setting(12, 12, device="cpu")), data, folds)
+        return backtest.run(lambda: build_candidate(kind, params, Setting(12, 12, device="cpu")), data, folds).oof
 
     values = panel.series(2).copy()
     values[-24:] *= 50

@@ -60,7 +60,7 @@ def test_the_floor_is_the_value_of_the_last_season(panel, model):
 def test_shap_values_sum_to_the_forecast_of_the_global_model(panel, model):
     found = explain(model, panel.select(np.array([5])), 2, 6)
     xgb = found.members[0]
-    assert (xgb.name, len(xgb.features)) == ("xgb", len(model.members["xgb"][1].feature_names(panel)))
+    assert (xgb.name, len(xgb.features)) == ("xgb", len(model.members["xgb"][1].model.feature_names(panel)))
     total = xgb.base + sum(feature.contribution for feature in xgb.features)
     assert total == pytest.approx(xgb.forecast, rel=1e-5)
     sizes = [abs(feature.contribution) for feature in xgb.features]

@@ -19,9 +19,7 @@ WEIGHTS = {"naive": 0.25, "xgb": 0.75}
 def train(panel):
     folds = backtest.plan_folds(panel.lengths, 6, 3, 25)
     built = {name: build_candidate(*spec, SETTING) for name, spec in SPECS.items()}
-    oof = {
-        name: backtest.run(lambda s=spec: build_candidate(*s, SETTING), panel, folds) for name, spec in SPECS.items()
-    }
+    oof = {n: backtest.run(lambda s=spec: build_candidate(*s, SETTING), panel, folds).oof for n, spec in SPECS.items()}
     intervals = fit_intervals(panel, folds, ensemble.blend(oof, WEIGHTS), (0.8, 0.95), 12)
     return Forecaster.fit(panel, {n: (WEIGHTS[n], built[n]) for n in SPECS}, intervals, 12, 6)
 

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,8 +77,8 @@ def test_more_rows_than_the_cap_are_sampled(panel):
     capped = build_candidate("global_xgb", {**SMALL, "rows": 500}, SETTING)
     everything = build_candidate("global_xgb", {**SMALL, "rows": 10**6}, SETTING)
     rng = np.random.default_rng(0)
-    assert len(capped._sample(panel, rng).series) <= 500
-    rows = everything._sample(panel, rng)
+    assert len(capped.model._sample(panel, rng).series) <= 500
+    rows = everything.model._sample(panel, rng)
     assert len(np.unique(np.stack([rows.series, rows.origin, rows.step]), axis=1).T) == len(rows.series)
     assert (rows.origin + rows.step < panel.lengths[rows.series]).all()
     possible = sum(min(12, n - 1 - t) for n in panel.lengths for t in range(12, n - 1))
@@ -102,11 +103,20 @@ def test_exogenous_values_known_ahead_are_used():
     assert np.abs(made - future).mean() < 0.4 * spread
 
 
-def test_exogenous_values_that_are_absent_are_asked_for(panel):
+def test_a_series_whose_exogenous_values_are_absent_falls_back_alone(panel):
     known, _ = driven()
     model = build_candidate("global_xgb", SMALL, SETTING).fit(known)
-    with pytest.raises(ModelIncompatible, match="fewer than 13 steps ahead"):
-        model.forecast(known, 13)
+    rows = np.where(np.arange(8) == 3, 60 + 11, 72)
+    short = replace(
+        known,
+        exog_offsets=np.append(0, np.cumsum(rows)),
+        exog=np.concatenate([known.exog[i * 72 : i * 72 + n] for i, n in enumerate(rows)]),
+    )
+    made = model.attempt(short, 12)
+    assert made.failures == {3: "needs x 12 steps ahead, knows 11: add rows with these columns and no value"}
+    np.testing.assert_array_equal(made.values[3], known.series(3)[-12:])
+    others = np.arange(8) != 3
+    np.testing.assert_array_equal(made.values[others], model.forecast(known, 12)[others])
     with pytest.raises(ModelIncompatible, match="trained with the columns"):
         model.forecast(panel, 12)
 

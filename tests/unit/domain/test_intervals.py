@@ -7,6 +7,7 @@ from xflow.domain.forecaster import Forecaster
 from xflow.domain.intervals import Conformal, series_scale
 from xflow.domain.metrics import coverage
 from xflow.domain.panel import Panel
+from xflow.domain.series_guard import Attempt
 
 LEVELS = (0.8, 0.95)
 
@@ -63,11 +64,12 @@ def test_without_residuals_there_are_no_intervals():
 def test_the_intervals_of_a_constant_series_hold_its_value(value: float, length: int) -> None:
     intervals = Conformal(LEVELS, np.ones((2, 3)))
     members = {"drift": (1.0, _Lower())}
-    model = Forecaster("M", 12, 3, (), members, intervals, non_negative=False, learned={})
+    model = Forecaster("M", 12, 3, (), members, intervals, learned={})
     constant = Panel.from_series("M", ["c", "v"], [700, 700], [np.full(length, value), np.arange(30.0)])
     made = model.forecast(constant, 3)
     for lower, upper in zip(made.bounds[::2], made.bounds[1::2], strict=True):
-        assert lower[0].tolist() == [value - 0.5] * 3
+        # What never was below 0 is not forecast there.
+        assert lower[0].tolist() == [value - 0.5 if value else 0.0] * 3
         assert upper[0].tolist() == [value] * 3
         assert (upper[1] - lower[1] == 2 * 12).all(), "the other series' widths are its scale's"
 
@@ -75,6 +77,6 @@ def test_the_intervals_of_a_constant_series_hold_its_value(value: float, length:
 class _Lower:
     """Forecasts half a unit below the last value."""
 
-    def forecast(self, panel: Panel, horizon: int) -> np.ndarray:
+    def attempt(self, panel: Panel, horizon: int) -> Attempt:
         last = panel.values[panel.offsets[1:] - 1]
-        return (last - 0.5)[:, None].repeat(horizon, axis=1)
+        return Attempt((last - 0.5)[:, None].repeat(horizon, axis=1), {})

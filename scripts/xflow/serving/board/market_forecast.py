@@ -10,7 +10,8 @@ from xflow.vacancy_pipeline import VacancyPipeline
 
 # Names are open|<role>|<area> and salary|<role>|<area>.
 POINTS = """
-SELECT * FROM mart.${pipeline}_prediction WHERE run_key = %(run_key)s AND series_id = ANY(%(series)s)
+SELECT * FROM mart.${pipeline}_prediction
+WHERE run_key = %(run_key)s AND series_id = ANY(%(series)s) AND forecast IS NOT NULL
 ORDER BY "timestamp", series_id
 LIMIT 50000
 """

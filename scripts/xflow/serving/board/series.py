@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from xflow.adapters.board_reader import Reading, Row
+from xflow.columns import NOTE
 from xflow.serving.board.view import Json, View, predicts, utc
 from xflow.serving.problems import Problem
 
@@ -72,6 +73,7 @@ def forecast(view: View, name: str, series: str, periods: int) -> Json:
     if not history and not made:
         raise Problem(404, f"nothing is known of a series {series[:60]}", {"query.series": "unknown"})
     newest, *earlier = made or [[]]
+    earlier = [points for points in earlier if points[0]["step"]]
     origins = {(row["run_key"], row["row_id"]): row["at"] for row in history}
     known = {row["run_key"]: row for row in runs}
     first = known[newest[0]["run_key"]] if newest else None
@@ -140,6 +142,7 @@ def _shown(
         "origin": utc(origin),
         "model": first["model_name"],
         "version": first["model_version"],
+        "note": first.get(NOTE),
         "points": [
             {
                 "at": utc(row["timestamp"]),
@@ -148,6 +151,7 @@ def _shown(
                 "intervals": intervals_of(row) if intervals else {},
             }
             for row in points
+            if row["step"]  # of step 0 a row says why there is no forecast
         ],
     }
 

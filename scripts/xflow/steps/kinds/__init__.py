@@ -1,7 +1,7 @@
 """What differs between kinds of pipelines: strategies behind the same steps."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from xflow.domain.tuning import TuneResult
 from xflow.domain.verdict import ContractRule, Verdict
 from xflow.pipeline import AnyPipeline, Pipeline
-from xflow.ports import FeatureStore
+from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, ModelVersionRef, ObjectRef, Selection
 from xflow.schema import PipelineTables
 
@@ -181,16 +181,18 @@ class ModelKind(Protocol):
         checked: CheckedInput,
         horizon: int | None,
         features: FeatureStore,
+        store: ObjectStore,
     ) -> "Iterator[Predicted]":
-        """Predict chunk by chunk."""
+        """Predict chunk by chunk; what of the input has no features comes last, where the kind tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """One chunk of predictions: all columns of the output but the prediction's id."""
+    """One chunk of predictions: all columns of the output but the prediction's id, and what is counted of them."""
 
     columns: dict[str, Any]
     entities: int
+    figures: Mapping[str, int] = field(default_factory=dict)
 
 
 def input_kind(pipeline: AnyPipeline) -> InputKind:

@@ -17,7 +17,7 @@ from xflow.domain.vacancies.candidates import Setting, build
 from xflow.domain.vacancies.model import CohortModel, combine, fit_model
 from xflow.domain.vacancies.records import to_frame
 from xflow.errors import ConfigInvalid
-from xflow.ports import FeatureStore
+from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.cohort_data import CohortData, CohortTarget, content_hash, group_numbers, identities, read_frame
@@ -208,6 +208,7 @@ class CohortModels:
         checked: CheckedInput,  # noqa: ARG002  # the features are of its as_of
         horizon: int | None,
         features: FeatureStore,
+        store: ObjectStore,  # noqa: ARG002  # nothing is told of rejected vacancies but in mart.rejected_row
     ) -> Iterator[Predicted]:
         """Predict the cohort of every vacancy for each target."""
         _no_horizon(horizon)

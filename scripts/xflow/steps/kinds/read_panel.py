@@ -21,7 +21,7 @@ def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.N
     facts, stream = features.read(ref)
     exogenous = tuple(name for name in facts["exogenous"].split(",") if name)
     values = np.empty(ref.rows)
-    ids, starts, origins, lengths, known = [], [], [], [], []
+    ids, starts, origins, lengths, known, gaps = [], [], [], [], [], []
     exog, end = [], 0
     for block in stream:
         start, end = end, end + len(block.values)
@@ -30,6 +30,7 @@ def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.N
         starts.append(block.start)
         origins.append(block.origin_row_id)
         lengths.append(len(block.values))
+        gaps.append(block.gap)
         if exogenous:
             exog.append(block.exogenous)
             known.append(len(block.exogenous))
@@ -42,6 +43,7 @@ def read_panel(features: FeatureStore, ref: FeatureSetRef) -> tuple[Panel, npt.N
         exog_names=exogenous,
         exog_offsets=_offsets(known),
         exog=np.concatenate(exog) if exog else np.zeros((0, len(exogenous))),
+        gaps=np.array(gaps, dtype=np.int64),
     )
     return panel, np.array(origins, dtype=np.int64)
 
@@ -58,6 +60,7 @@ def panel_of(facts: Mapping[str, str], blocks: Sequence[SeriesBlock]) -> Panel:
         exog_names=exogenous,
         exog_offsets=_offsets([len(block.exogenous) for block in blocks] if exogenous else []),
         exog=np.concatenate([block.exogenous for block in blocks]) if exogenous else np.zeros((0, 0)),
+        gaps=np.array([block.gap for block in blocks], dtype=np.int64),
     )
 
 

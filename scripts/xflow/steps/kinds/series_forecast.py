@@ -1,5 +1,6 @@
 """Forecasts from the origin that a pipeline asks for: one piece of code for a batch and for a request."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,4 +38,5 @@ def forecast_after(
     """
     made = model.forecast(panel, horizon + lead)
     bounds = tuple(bound[:, lead:] for bound in made.bounds)
-    return panel.future_timestamps(horizon + lead)[:, lead:], Forecast(made.mean[:, lead:], bounds)
+    cut = replace(made, mean=made.mean[:, lead:], bounds=bounds)
+    return panel.future_timestamps(horizon + lead)[:, lead:], cut

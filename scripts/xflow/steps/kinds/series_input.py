@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xflow.columns import SERIES_ID, TIMESTAMP, VALUE
-from xflow.domain.cleaning import contiguous, fill_gaps
+from xflow.domain.cleaning import after_last_gap, contiguous, fill_gaps
 from xflow.domain.contract import ContractChecker, to_ordinals
 from xflow.domain.grid_hint import grid_hint
 from xflow.domain.input_columns import InputColumns
@@ -69,12 +69,13 @@ class SeriesInput:
         return start
 
     def checker(self, train: bool, until: datetime | None) -> ContractChecker:
-        """Return what judges the rows; predict takes series of any length."""
+        """Return what judges the rows; predict takes series of any length, and uses what comes after their last gap."""
         contract = self._pipeline.contract
         return ContractChecker(
             contract.frequency,
             exogenous=self._pipeline.input.exogenous,
             max_gap=contract.max_gap,
+            reject_gaps=train,
             min_length=contract.min_length if train else 0,
             as_of=None if until is None else _ordinal(until, contract.frequency),
         )
@@ -106,8 +107,9 @@ class SeriesInput:
     def blocks(self, local: LocalInput, codes: npt.NDArray[np.uint8], checked: CheckedInput) -> Iterator[SeriesBlock]:
         """Yield every series cleaned, cut at as_of, on its full grid.
 
-        Values after as_of are never used. Exogenous columns are known ahead of time by declaration, so
-        their later rows are kept, up to the first gap that is too long to fill.
+        Values after as_of are never used, nor are those before a gap that is too long to fill, which the contract of a
+        training refuses. Exogenous columns are known ahead of time by declaration, so their later rows are kept, up to
+        the first such gap.
         """
         rows = _GroupedRows(self._pipeline, checked)
         rows.count(local, codes)
@@ -169,12 +171,14 @@ class _GroupedRows:
             if not observed:
                 continue
             known = contiguous(ordinals, observed, self._max_gap, self._step)
+            first = after_last_gap(ordinals[:observed], self._max_gap, self._step)
             yield SeriesBlock(
                 series_id=name,
-                start=int(ordinals[0]),
-                values=fill_gaps(ordinals[:observed], columns[:observed, :1], self._step)[:, 0],
-                exogenous=fill_gaps(ordinals[:known], columns[:known, 1:], self._step),
+                start=int(ordinals[first]),
+                values=fill_gaps(ordinals[first:observed], columns[first:observed, :1], self._step)[:, 0],
+                exogenous=fill_gaps(ordinals[first:known], columns[first:known, 1:], self._step),
                 origin_row_id=int(self._row_ids[mine][order[observed - 1]]),
+                gap=int(ordinals[first] - ordinals[first - 1]) // self._step - 1 if first else 0,
             )
 
     def _series(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:

@@ -7,31 +7,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from xflow.columns import NOTE
 from xflow.domain import ensemble, figures, tuning
 from xflow.domain.backtest import Folds, plan_folds
 from xflow.domain.candidate import Setting, build_candidate
 from xflow.domain.forecaster import Forecast, Forecaster, fit_intervals
 from xflow.domain.intervals import series_scale
 from xflow.domain.metrics import coverage, mean_error, per_series
-from xflow.domain.panel import Panel
+from xflow.domain.panel import Panel, period_starts
 from xflow.domain.promotion import FEWEST_GROUPS
-from xflow.errors import ContractViolated
+from xflow.errors import ContractViolated, ModelFailed, ModelIncompatible
 from xflow.pipeline import Candidate, Pipeline
-from xflow.ports import FeatureStore
+from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
 from xflow.schema import bound_names
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.holdout import series_holdout
 from xflow.steps.kinds.read_panel import read_panel
 from xflow.steps.kinds.series_forecast import forecast_after, leads
+from xflow.steps.kinds.series_input import SeriesInput
+from xflow.steps.kinds.series_left_out import LeftOut, left_out
 
 log = logging.getLogger(__name__)
 
 METRICS = ("mase", "smape", "mae", "rmse")
 EXAMPLE_SERIES = 2
 SERIES_A_CHUNK = 2_000
+FELL_BACK, WITHOUT = "series_fell_back", "series_without_forecast"
 
 
 @dataclass(frozen=True)
@@ -127,18 +132,30 @@ class SeriesModels:
     def tune(
         self, candidate: Candidate, data: PanelData, plan: FoldPlan, progress: Progress | None
     ) -> tuning.TuneResult:
-        """Search a candidate's parameters by rolling-origin backtest."""
-        return tuning.tune(
-            candidate.kind,
-            candidate.params,
-            candidate.search,
-            panel=data.history,
-            folds=data.folds,
-            metric=self._model.metric,
-            setting=self._setting(plan),
-            trials=plan.trials,
-            progress=progress,
-        )
+        """Search a candidate's parameters by rolling-origin backtest.
+
+        Raises
+        ------
+        ModelFailed
+            It fails on every series.
+        """
+        try:
+            return tuning.tune(
+                candidate.kind,
+                candidate.params,
+                candidate.search,
+                panel=data.history,
+                folds=data.folds,
+                metric=self._model.metric,
+                setting=self._setting(plan),
+                trials=plan.trials,
+                progress=progress,
+            )
+        except ModelFailed as error:
+            raise ModelFailed(
+                f"{self._pipeline.name}: candidate {candidate.name}: {error} Correct its params, or take it out of "
+                "model.candidates."
+            ) from error
 
     def combine(self, oof: Mapping[str, np.ndarray], data: PanelData) -> tuple[dict[str, float], float]:
         """Return the members' weights and the error of their average; `oof` has shape (folds, n_series, horizon)."""
@@ -231,22 +248,44 @@ class SeriesModels:
         checked: CheckedInput,
         horizon: int | None,
         features: FeatureStore,
+        store: ObjectStore,
     ) -> Iterator[Predicted]:
-        """Forecast `horizon` steps after each series' end, or after as_of, as the pipeline's `origin` says."""
+        """Forecast `horizon` steps after each series' end, or after as_of, as the pipeline's `origin` says.
+
+        A series of the input without features has a row that says why.
+
+        Raises
+        ------
+        ModelIncompatible
+            No series knows the exogenous columns as far ahead.
+        """
         (champion,) = champions.values()
         panel, origins = read_panel(features, ref)
         lead = leads(self._model.origin, checked.as_of, panel)
+        if champion.model.needs_exogenous:
+            self._check_known_ahead(panel, lead + (horizon or self._model.horizon))
         for first in range(0, panel.n_series, SERIES_A_CHUNK):
             chosen = np.arange(first, min(first + SERIES_A_CHUNK, panel.n_series))
             for steps in np.unique(lead[chosen]):
                 same = chosen[lead[chosen] == steps]
-                columns = _columns(
+                yield _predicted(
                     champion, panel.select(same), origins[same], horizon or self._model.horizon, int(steps)
                 )
-                yield Predicted(columns, len(same))
+        untold = left_out(SeriesInput(self._pipeline), panel.ids, checked, store)
+        yield Predicted(_without_forecast(champion, panel.freq, untold, checked.as_of), 0, {WITHOUT: len(untold)})
 
     def _setting(self, plan: FoldPlan) -> Setting:
         return Setting(self._model.seasonality, plan.horizon, self._model.seed, self._model.device)
+
+    def _check_known_ahead(self, panel: Panel, steps: np.ndarray) -> None:
+        """Refuse an input that leaves every series to the simple forecast, for want of exogenous values."""
+        known = np.diff(panel.exog_offsets) - panel.lengths
+        if len(known) and (known < steps).all():
+            raise ModelIncompatible(
+                f"{self._pipeline.name}: all {panel.n_series} series, such as {', '.join(panel.ids[:5])}, know "
+                f"{', '.join(panel.exog_names)} fewer than {steps.min()} steps ahead: add rows with these columns and "
+                "no value"
+            )
 
     def _check_lengths(self, panel: Panel, horizon: int, min_train: int) -> None:
         name = self._pipeline.name
@@ -275,6 +314,7 @@ class SeriesModels:
         for k, level in enumerate(model.levels):
             lower, upper = made.bounds[2 * k], made.bounds[2 * k + 1]
             found[f"holdout_coverage_{level * 100:.0f}"] = coverage(data.actual, lower, upper)
+        found[f"holdout_{FELL_BACK}"] = float(len(made.fell_back))
         return found
 
     def _figures(self, data: PanelData, made: Forecast, naive: np.ndarray, selection: Selection) -> dict[str, Any]:
@@ -294,8 +334,8 @@ class SeriesModels:
         }
 
 
-def _columns(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int, lead: int) -> dict[str, Any]:
-    """Return the output's columns of one panel whose forecasts begin `lead` steps after its ends."""
+def _predicted(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int, lead: int) -> Predicted:
+    """Return the forecasts of one panel that begin `lead` steps after its ends."""
     times, made = forecast_after(champion.model, panel, horizon, lead)
     n = panel.n_series
     columns = {
@@ -306,10 +346,27 @@ def _columns(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int
         "model_name": [champion.version.name] * (n * horizon),
         "model_version": [champion.version.version] * (n * horizon),
         "input_row_id": origins.repeat(horizon),
+        NOTE: [made.notes.get(i) for i in range(n) for _ in range(horizon)],
     }
     for name, bound in zip(bound_names(champion.model.levels), made.bounds, strict=True):
         columns[name] = bound.ravel()
-    return columns
+    return Predicted(columns, n, {FELL_BACK: len(made.fell_back)})
+
+
+def _without_forecast(champion: Champion, freq: str, untold: Mapping[str, LeftOut], as_of: str) -> dict[str, Any]:
+    """Return the output's columns of series without a forecast: a row each, of step 0 at as_of."""
+    n = len(untold)
+    at = period_starts(np.array([pd.Period(as_of, freq).ordinal] if n else [], dtype=np.int64), freq)
+    return {
+        "series_id": list(untold),
+        "timestamp": at.repeat(n).astype("datetime64[us]"),
+        "step": [0] * n,
+        "model_name": [champion.version.name] * n,
+        "model_version": [champion.version.version] * n,
+        "input_row_id": [each.row_id for each in untold.values()],
+        NOTE: [each.why(as_of) for each in untold.values()],
+        **dict.fromkeys(("forecast", *bound_names(champion.model.levels)), [None] * n),
+    }
 
 
 def _hash(ids: np.ndarray, ends: np.ndarray, actual: np.ndarray) -> str:

@@ -154,7 +154,8 @@ export class Forecasts extends Section {
         words +
         (sure
           ? ` ${t("surely", { level: share(sure[0] / 100), low: write(sure[1][0]), high: write(sure[1][1]) })}`
-          : ""),
+          : "") +
+        (forecast?.note ? ` ${forecast.note}.` : ""),
       columns: [
         t("period"),
         t("actual"),
