@@ -8,7 +8,7 @@ RUN := .venv/bin/
 # setup puts uv into .xflow/tools where the machine has none
 UV = $(shell command -v uv || echo .xflow/tools/bin/uv)
 
-.PHONY: help setup check test test-containers notebook examples bench bench-accuracy bench-vacancies bench-drift \
+.PHONY: help setup check test test-random test-containers notebook examples bench bench-accuracy bench-vacancies bench-drift \
 	bench-serving fmt
 
 help: ## Show the targets
@@ -27,6 +27,9 @@ check: setup ## Lint, types, import layers, shell, lock
 
 test: setup ## Every test without containers: unit, contract, DAGs, end to end on servers of this machine
 	$(RUN)pytest -n 2
+
+test-random: setup ## Search at random for inputs that break a property, 50 times as many as test takes
+	$(RUN)pytest -n 2 -m hypothesis --times-examples 50
 
 test-containers: setup ## End to end in containers: both pipelines, ports, restarts, scale; needs a Docker engine
 	$(RUN)pytest --way docker tests/e2e tests/containers

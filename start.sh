@@ -136,6 +136,9 @@ verb_up() {
 wanted() { [[ -z $SERVICES || " $SERVICES " == *" $1 "* ]]; }
 
 say_places() {
+  if external s3; then say "S3         outside the stack: $XFLOW_S3_ENDPOINT"; fi
+  if external greenplum; then say "Greenplum  outside the stack: $(place_of "$XFLOW_GREENPLUM_DSN")"; fi
+  if external tarantool; then say "Tarantool  outside the stack: $(place_of "$XFLOW_TARANTOOL_URI")"; fi
   if wanted airflow; then say "Airflow  $AIRFLOW_URL  (user $AIRFLOW_USERNAME)"; fi
   if wanted mlflow; then say "MLflow   $MLFLOW_TRACKING_URI/#/models?workflowType=machine_learning  (user $MLFLOW_ADMIN_USERNAME)"; fi
   if wanted serving; then say "Board    $XFLOW_SERVING_URL  (user $XFLOW_BOARD_USERNAME)"; fi

@@ -35,16 +35,38 @@ XFLOW_BOARD_USERNAME XFLOW_TARANTOOL_MEMORY XFLOW_WORKERS XFLOW_ALERTS
 COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES"
 
 readonly ADDRESSES="XFLOW_S3_ENDPOINT XFLOW_GREENPLUM_DSN XFLOW_READER_DSN XFLOW_TARANTOOL_URI MLFLOW_TRACKING_URI
-AIRFLOW_URL XFLOW_SERVING_URL XFLOW_SERVING_DSN"
+AIRFLOW_URL XFLOW_SERVING_URL XFLOW_SERVING_DSN XFLOW_EXTERNAL_STORES"
 
-# What the containers are told: services of the stack by their names in it, unless a person sets others.
+# Where the stores are: services of the stack, by their names in it, unless a person sets others. Those are used by both
+# ways, and natively the stack's own server of that store does not start.
 readonly STACK_ADDRESSES="XFLOW_STACK_S3_ENDPOINT XFLOW_STACK_GREENPLUM_DSN XFLOW_STACK_TARANTOOL_URI
 XFLOW_STACK_SERVING_DSN XFLOW_BROKER_URL"
+
+readonly STACK_MART=greenplum:5432/xflow
 
 environment_names() {
   echo "$ADDRESSES $CHOICES $STACK_ADDRESSES $SECRETS $HASHES XFLOW_AIRFLOW_FERNET_KEY"
   awk 'NF {print $1}' <<<"$PORTS"
 }
+
+# An address without its scheme and its credentials.
+place_of() {
+  local rest=${1#*//}
+  printf %s "${rest##*@}"
+}
+
+# Is a store, as s3, one that a person set, outside the stack?
+external() {
+  case $1 in
+    s3) [[ $(place_of "${XFLOW_STACK_S3_ENDPOINT:-//s3:8333}") != s3:8333 ]] ;;
+    greenplum) [[ $(place_of "${XFLOW_STACK_GREENPLUM_DSN:-//$STACK_MART}") != "$STACK_MART" ]] ;;
+    tarantool) [[ $(place_of "${XFLOW_STACK_TARANTOOL_URI:-//tarantool:3301}") != tarantool:3301 ]] ;;
+    *) return 1 ;;
+  esac
+}
+
+# Keys of S3 are its owner's where it lies outside the stack: they are what they are, and stay.
+given_key() { [[ $1 =~ ^(AWS|XFLOW_MLFLOW_S3)_ ]] && external s3; }
 
 # Read KEY=VALUE lines without running them. What the caller's shell had exported under our names is dropped
 # first: it may belong to another stack. Our names are not exported: a server sees the secrets it needs, no
@@ -138,36 +160,61 @@ environment_fill() {
   for name in $SECRETS; do
     if [[ -z ${!name:-} ]]; then printf -v "$name" %s "$(random_text)"; fi
   done
-  XFLOW_S3_ENDPOINT=http://127.0.0.1:$XFLOW_S3_PORT
-  XFLOW_GREENPLUM_DSN=postgresql://xflow:$XFLOW_MART_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/xflow
-  XFLOW_READER_DSN=postgresql://xflow_reader:$XFLOW_READER_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/xflow
-  XFLOW_TARANTOOL_URI=tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@127.0.0.1:$XFLOW_TARANTOOL_PORT
   MLFLOW_TRACKING_URI=http://127.0.0.1:$XFLOW_MLFLOW_PORT
   AIRFLOW_URL=http://127.0.0.1:$XFLOW_AIRFLOW_PORT
   XFLOW_SERVING_URL=http://127.0.0.1:$XFLOW_SERVING_PORT
-  XFLOW_SERVING_DSN=postgresql://xflow_serving:$XFLOW_SERVING_DB_PASSWORD@127.0.0.1:$XFLOW_POSTGRES_PORT/xflow
   XFLOW_SERVING_KEY_SHA256=$(sha256_of "$XFLOW_SERVING_KEY")
   XFLOW_BOARD_PASSWORD_SHA256=$(sha256_of "$XFLOW_BOARD_PASSWORD")
-  stack_address XFLOW_STACK_S3_ENDPOINT http://s3:8333
-  stack_address XFLOW_STACK_GREENPLUM_DSN "postgresql://xflow:$XFLOW_MART_PASSWORD@greenplum:5432/xflow"
-  stack_address XFLOW_STACK_TARANTOOL_URI "tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@tarantool:3301"
-  stack_address XFLOW_STACK_SERVING_DSN "postgresql://xflow_serving:$XFLOW_SERVING_DB_PASSWORD@greenplum:5432/xflow"
   stack_address XFLOW_BROKER_URL "redis://:$XFLOW_REDIS_PASSWORD@redis:6379/0"
+  environment_stores
+}
+
+# The addresses of the stores as containers know them, and as this machine does. Those outside the stack have one.
+environment_stores() {
+  local mart=127.0.0.1:$XFLOW_POSTGRES_PORT/xflow inside=$STACK_MART store
+  local service=postgresql://xflow_serving:$XFLOW_SERVING_DB_PASSWORD@ before
+  before=$(place_of "${XFLOW_GREENPLUM_DSN:-}")
+  stack_address XFLOW_STACK_S3_ENDPOINT http://s3:8333
+  stack_address XFLOW_STACK_GREENPLUM_DSN "postgresql://xflow:$XFLOW_MART_PASSWORD@$STACK_MART"
+  stack_address XFLOW_STACK_TARANTOOL_URI "tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@tarantool:3301"
+  XFLOW_S3_ENDPOINT=http://127.0.0.1:$XFLOW_S3_PORT
+  XFLOW_GREENPLUM_DSN=postgresql://xflow:$XFLOW_MART_PASSWORD@$mart
+  XFLOW_TARANTOOL_URI=tarantool://xflow:$XFLOW_TARANTOOL_PASSWORD@127.0.0.1:$XFLOW_TARANTOOL_PORT
+  if external s3; then XFLOW_S3_ENDPOINT=$XFLOW_STACK_S3_ENDPOINT; fi
+  if external tarantool; then XFLOW_TARANTOOL_URI=$XFLOW_STACK_TARANTOOL_URI; fi
+  if external greenplum; then
+    XFLOW_GREENPLUM_DSN=$XFLOW_STACK_GREENPLUM_DSN
+    # Its administrator makes the other two accounts with the passwords of .env.
+    mart=$(place_of "$XFLOW_STACK_GREENPLUM_DSN") inside=$mart
+  fi
+  XFLOW_READER_DSN=postgresql://xflow_reader:$XFLOW_READER_PASSWORD@$mart
+  # What was made here follows the mart; what a person wrote stays.
+  if [[ ${XFLOW_STACK_SERVING_DSN:-$service$before} == "$service$before" ||
+    $(place_of "$XFLOW_STACK_SERVING_DSN") == "$STACK_MART" ]]; then
+    XFLOW_STACK_SERVING_DSN=$service$inside
+  fi
+  XFLOW_SERVING_DSN=$service$mart
+  if external greenplum; then XFLOW_SERVING_DSN=$XFLOW_STACK_SERVING_DSN; fi
+  XFLOW_EXTERNAL_STORES=""
+  for store in s3 greenplum tarantool; do
+    if external "$store"; then XFLOW_EXTERNAL_STORES+=${XFLOW_EXTERNAL_STORES:+,}$store; fi
+  done
 }
 
 sha256_of() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
 # The stack's own address follows its password; an address elsewhere is a person's, and stays.
 stack_address() {
-  local own=${2#*//} other=${!1:-}
-  other=${other#*//}
-  if [[ -z $other || ${other##*@} == "${own##*@}" ]]; then printf -v "$1" %s "$2"; fi
+  if [[ -z ${!1:-} || $(place_of "${!1}") == "$(place_of "$2")" ]]; then printf -v "$1" %s "$2"; fi
 }
 
 # Passwords stand in addresses and in configuration files as they are, and a guessable one is none.
 environment_check() {
   local name
+  : "${XFLOW_EXTERNAL_STORES:=}"
+  environment_check_stores
   for name in $SECRETS; do
+    if given_key "$name"; then continue; fi
     [[ -z ${!name:-} || ${!name} =~ ^[A-Za-z0-9_-]{16,}$ ]] ||
       die "$ENV_FILE: $name must be 16 or more letters, digits, _ or -. Remove the line, and ./start.sh makes one."
   done
@@ -177,10 +224,37 @@ environment_check() {
   done
 }
 
-# New passwords; the key of Airflow's stored secrets stays, as they could not be read with another one.
+# An address that cannot be used is refused before a server starts with it, and one that would be overwritten, too.
+environment_check_stores() {
+  local name form kind store
+  while read -r name form kind; do
+    [[ -z ${!name:-} || ${!name} =~ $form ]] ||
+      die "$ENV_FILE: $name must look like $kind. Correct the line, or remove it."
+  done <<'FORMS'
+XFLOW_STACK_S3_ENDPOINT ^https?://[^/@]+/?$ https://host:port
+XFLOW_STACK_GREENPLUM_DSN ^postgres(ql)?://[^/@]+@[^/@]+/.+$ postgresql://user:password@host:port/database
+XFLOW_STACK_SERVING_DSN ^postgres(ql)?://[^/@]+@[^/@]+/.+$ postgresql://user:password@host:port/database
+XFLOW_STACK_TARANTOOL_URI ^tarantool://[^/@]+@[^/@]+:[0-9]+$ tarantool://user:password@host:port
+FORMS
+  while read -r store name; do
+    form=XFLOW_STACK_${name#XFLOW_}
+    [[ $(place_of "${!name:-//127.0.0.1}") =~ ^127\.0\.0\.1 || ,$XFLOW_EXTERNAL_STORES, == *,$store,* ]] ||
+      die "$ENV_FILE: $name is an address outside the stack, and start.sh would overwrite it." \
+        "Write it as $form, which both ways use, or remove the line to use the stack's own store."
+  done <<<"s3 XFLOW_S3_ENDPOINT
+greenplum XFLOW_GREENPLUM_DSN
+tarantool XFLOW_TARANTOOL_URI"
+}
+
+# New passwords. The key of Airflow's stored secrets stays, as they could not be read with another one; so do those of
+# stores outside the stack, which would not hear of it.
 environment_rotate() {
   local name
-  for name in $SECRETS; do printf -v "$name" %s "$(random_text)"; done
+  for name in $SECRETS; do
+    if given_key "$name"; then continue; fi
+    if external greenplum && [[ $name =~ ^XFLOW_(MART|READER|SERVING_DB)_PASSWORD$ ]]; then continue; fi
+    printf -v "$name" %s "$(random_text)"
+  done
   environment_fill
   environment_write
 }

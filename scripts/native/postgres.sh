@@ -50,28 +50,33 @@ postgres_sql() {
 
 postgres_ready() { "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$XFLOW_POSTGRES_PORT"; }
 
-# Passwords reach psql on its standard input: as variables, and for the mart as settings of the session.
+# Passwords reach psql on its standard input: as variables, and for the mart as settings of the session. A mart outside
+# the stack has accounts that are its administrator's to make.
 postgres_accounts() {
   {
     printf "\\set %s '%s'\n" airflow_password "$XFLOW_AIRFLOW_DB_PASSWORD" mlflow_password "$XFLOW_MLFLOW_DB_PASSWORD"
     cat "$ROOT/docker/postgres/accounts.sql"
     echo "SELECT 'CREATE DATABASE xflow' WHERE NOT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'xflow') \\gexec"
   } | postgres_sql "$1" postgres || return 1
+  external greenplum || postgres_mart_accounts "$1" || return 1
+  accounts_wanted >"$RUN_DIR/accounts"
+}
+
+postgres_mart_accounts() {
   {
     echo "BEGIN; SET log_min_error_statement = panic;"
     printf "SELECT set_config('xflow.%s_password', '%s', true);\n" \
       loader "$XFLOW_MART_PASSWORD" reader "$XFLOW_READER_PASSWORD" serving "$XFLOW_SERVING_DB_PASSWORD"
     cat "$ROOT/docker/greenplum/accounts.sql"
     echo "COMMIT;"
-  } | postgres_sql "$1" xflow || return 1
-  accounts_wanted >"$RUN_DIR/accounts"
+  } | postgres_sql "$1" xflow
 }
 
 # A hash of the accounts as they should be: a server that runs gets those that it lacks after an upgrade of the clone.
 accounts_wanted() {
   {
     cat "$ROOT/docker/postgres/accounts.sql" "$ROOT/docker/greenplum/accounts.sql"
-    printf '%s\n' "$XFLOW_AIRFLOW_DB_PASSWORD" "$XFLOW_MLFLOW_DB_PASSWORD" "$XFLOW_MART_PASSWORD" \
+    printf '%s\n' "$XFLOW_EXTERNAL_STORES" "$XFLOW_AIRFLOW_DB_PASSWORD" "$XFLOW_MLFLOW_DB_PASSWORD" "$XFLOW_MART_PASSWORD" \
       "$XFLOW_READER_PASSWORD" "$XFLOW_SERVING_DB_PASSWORD"
   } | sha256sum
 }

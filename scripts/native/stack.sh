@@ -8,8 +8,8 @@ native_owns_port() { service_running "$1"; }
 # What depends on nothing starts side by side; the others wait for PostgreSQL alone.
 start_services() {
   local jobs=() job failed=0
-  if wanted tarantool; then tarantool_up & jobs+=($!); fi
-  if wanted s3; then s3_up & jobs+=($!); fi
+  if wanted tarantool && ! external tarantool; then tarantool_up & jobs+=($!); fi
+  if wanted s3 && ! external s3; then s3_up & jobs+=($!); fi
   if wanted postgres && ! postgres_up; then failed=1; fi
   if ((!failed)); then
     if wanted mlflow; then mlflow_up & jobs+=($!); fi
@@ -30,8 +30,14 @@ reap_orphans() {
 
 native_install() { install_all; }
 
-# A person's own lines of .env, as XFLOW_ENV, reach a process when it starts. Kept as a hash: they may be secrets.
-own_lines() { printf '%s\n' "${EXTRA_LINES[@]}" | sha256sum; }
+# A person's own lines of .env, as XFLOW_ENV, and the stores outside the stack reach a process when it starts. Kept as
+# a hash: they may be secrets.
+own_lines() {
+  {
+    printf '%s\n' "${EXTRA_LINES[@]}"
+    if external s3; then printf '%s\n' "$XFLOW_S3_ENDPOINT" "$XFLOW_MLFLOW_S3_ACCESS_KEY" "$XFLOW_MLFLOW_S3_SECRET_KEY"; fi
+  } | sha256sum
+}
 
 own_lines_changed() { [[ $(cat "$RUN_DIR/own-lines" 2>/dev/null || true) != "$(own_lines)" ]]; }
 
@@ -56,6 +62,9 @@ native_up() {
     mlflow_down
   fi
   if wanted airflow; then own_lines >"$RUN_DIR/own-lines"; fi
+  # From the time before the store was another one.
+  if external tarantool; then tarantool_down; fi
+  if external s3; then s3_down; fi
   start_services || die "the stack is not up. ./start.sh status says what runs; ./start.sh up tries again."
   START_SECONDS=$((SECONDS - began))
 }
@@ -63,6 +72,7 @@ native_up() {
 native_status() {
   local service pid down=0
   for service in postgres tarantool s3 mlflow serving $AIRFLOW_PROCESSES; do
+    if external "$service"; then continue; fi
     if ! pid=$(service_pid "$service"); then
       printf '%-22s stopped\n' "$service"
       down=1

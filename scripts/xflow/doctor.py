@@ -60,9 +60,14 @@ def probes(settings: Settings | None, airflow: AirflowSettings) -> list[Probe]:
     made = []
     if settings is not None:
         made = [
-            Probe("S3", address_of(settings.s3_endpoint), partial(examine_s3, settings)),
-            Probe("Greenplum", address_of(settings.greenplum_dsn), partial(examine_greenplum, settings)),
-            Probe("Tarantool", address_of(settings.tarantool_uri), partial(examine_tarantool, settings)),
+            Probe(name, address_of(url), partial(examine, settings), _place(settings, name))
+            for name, url, examine in (
+                ("S3", settings.s3_endpoint, examine_s3),
+                ("Greenplum", settings.greenplum_dsn, examine_greenplum),
+                ("Tarantool", settings.tarantool_uri, examine_tarantool),
+            )
+        ]
+        made += [
             Probe("MLflow", address_of(settings.mlflow_uri), partial(examine_mlflow, settings)),
         ]
         if settings.serving_url:
@@ -72,6 +77,11 @@ def probes(settings: Settings | None, airflow: AirflowSettings) -> list[Probe]:
     if airflow.broker_url:
         made.append(Probe("Celery broker", address_of(airflow.broker_url), partial(examine_broker, airflow)))
     return made
+
+
+def _place(settings: Settings, store: str) -> dict[str, str]:
+    """Say of a store that it is one of the person's own: nothing that start.sh does starts or mends it."""
+    return {"place": "outside the stack"} if store.lower() in settings.external_stores.split(",") else {}
 
 
 def secrets(settings: Settings | None, airflow: AirflowSettings) -> list[str]:

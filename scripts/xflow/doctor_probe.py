@@ -50,11 +50,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A service to be examined: its name, its address without credentials, and how."""
+    """A service to be examined: its name, its address without credentials, how, and what is known before."""
 
     name: str
     address: str
     examine: Callable[[], Seen]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +140,17 @@ def _examined(probe: Probe, secrets: Sequence[str]) -> Service:
     try:
         seen = probe.examine()
     except XflowError as error:
-        return Service(probe.name, probe.address, _state(error), reason=redacted(_line(error), secrets))
+        return _failed(probe, _state(error), redacted(_line(error), secrets))
     except Exception as error:  # noqa: BLE001  # what nobody foresaw in one service must not hide the others
-        text = redacted(f"{type(error).__name__}: {_line(error)}", secrets)
-        return Service(probe.name, probe.address, State.FAULTY, reason=text)
+        return _failed(probe, State.FAULTY, redacted(f"{type(error).__name__}: {_line(error)}", secrets))
     times = {"median": round(median(seen.milliseconds), 3), "max": round(max(seen.milliseconds), 3)}
     state = State.FAULTY if seen.trouble else State.OK
-    return Service(probe.name, probe.address, state, seen.version, times, seen.details, redacted(seen.trouble, secrets))
+    details = {**probe.facts, **seen.details}
+    return Service(probe.name, probe.address, state, seen.version, times, details, redacted(seen.trouble, secrets))
+
+
+def _failed(probe: Probe, state: State, reason: str) -> Service:
+    return Service(probe.name, probe.address, state, details=probe.facts, reason=reason)
 
 
 def _state(error: XflowError) -> State:
@@ -163,4 +168,4 @@ def _late(probe: Probe, seconds: float) -> Service:
         f"{probe.address} did not answer all of {seconds:g} s. Is another service on this port, or is the server "
         "stuck or overloaded? See ./start.sh status and its log."
     )
-    return Service(probe.name, probe.address, State.UNREACHABLE, reason=reason)
+    return _failed(probe, State.UNREACHABLE, reason)

@@ -34,6 +34,7 @@ class Settings:
     alerts: str = field(default="", repr=False)
     serving_url: str = ""
     serving_key: str = field(default="", repr=False)
+    external_stores: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -78,6 +79,7 @@ OPTIONAL = {
     "alerts": "XFLOW_ALERTS",
     "serving_url": "XFLOW_SERVING_URL",
     "serving_key": "XFLOW_SERVING_KEY",
+    "external_stores": "XFLOW_EXTERNAL_STORES",  # of s3, greenplum, tarantool: those outside the stack
 }
 
 

@@ -48,7 +48,7 @@ def signed_in(uri: str) -> Iterator[tarantool.Connection]:
 def stored(uri: str, key: RunKey) -> list[tuple[str, int]]:
     """State and number of tuples of every set of a job, once unfinished sets had time to go."""
     with signed_in(uri) as connection:
-        for _ in range(100):
+        for _ in range(2400):
             sets = [row for row in connection.select("feature_set") if row[2].decode() == key.job]
             if all(row[4] == b"ready" for row in sets):
                 break

@@ -136,7 +136,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     dead.set()
     assert list_snapshots(store, raw_prefix(key.pipeline)) == []
 
-    subprocess.run(arguments, check=True, timeout=60)
+    subprocess.run(arguments, check=True, timeout=300)
     resumed = server.count() - after - 1
     (ref,) = list_snapshots(store, raw_prefix(key.pipeline))
     undisturbed = run(server, store, key, details=120)

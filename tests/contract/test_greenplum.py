@@ -86,7 +86,7 @@ def test_a_value_that_the_server_refuses(prepared: GreenplumMart, key: RunKey) -
 
 @pytest.mark.services
 def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> None:
-    started = threading.Barrier(2, timeout=20)
+    started = threading.Barrier(2, timeout=300)
 
     def slow(first: int) -> Iterator[pa.RecordBatch]:
         yield from (batch(1000, first + i * 1000) for i in range(20))
@@ -102,7 +102,7 @@ def test_two_loads_of_one_run_at_once(prepared: GreenplumMart, key: RunKey) -> N
 
 @pytest.mark.services
 def test_runs_that_prepare_an_empty_mart_at_once(postgres: GreenplumMart, stores: Settings, key: RunKey) -> None:
-    together = threading.Barrier(6, timeout=20)
+    together = threading.Barrier(6, timeout=300)
 
     def prepare(_: int) -> None:
         with postgres.transaction("prepare") as cursor:
@@ -164,7 +164,7 @@ def test_a_ledger_of_an_earlier_version_gets_the_columns_that_it_lacks(
 def test_sessions_that_find_an_old_ledger_at_once(prepared: GreenplumMart, stores: Settings, key: RunKey) -> None:
     today = ledger(stores)
     select(stores, "ALTER TABLE mart.run DROP COLUMN bundle")
-    found = threading.Barrier(6, timeout=20)
+    found = threading.Barrier(6, timeout=300)
 
     def meet(cursor: object, names: Sequence[str]) -> object:
         columns = existing(cursor, names)

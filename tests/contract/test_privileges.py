@@ -218,7 +218,7 @@ def test_accounts_py_says_what_is_wrong(variables: dict[str, str], admin: str, s
         env={**passwords, "XFLOW_GREENPLUM_ADMIN_DSN": dsn},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1

@@ -51,7 +51,7 @@ def foreign_bucket(variables: dict[str, str]) -> Iterator[str]:
         filer = variables["XFLOW_S3_FILER_PORT"], variables["XFLOW_S3_FILER_GRPC_PORT"]
         weed = [Path(sys.executable).with_name("weed"), "shell"]
         where = [f"-master=127.0.0.1:{'.'.join(ports)}", f"-filer=127.0.0.1:{'.'.join(filer)}"]
-        subprocess.run([*weed, *where], input=command, text=True, check=True, capture_output=True, timeout=60)
+        subprocess.run([*weed, *where], input=command, text=True, check=True, capture_output=True, timeout=300)
 
     administer(f"s3.bucket.create -name {FOREIGN_BUCKET}\nfs.mkdir /buckets/{FOREIGN_BUCKET}/a\n")
     yield FOREIGN_BUCKET

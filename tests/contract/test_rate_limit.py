@@ -14,6 +14,7 @@ from xflow.settings import Settings
 from xflow.vacancy_ports import RateLimit
 
 Make = Callable[[float], RateLimit]
+NEVER = 600.0  # seconds that no first slot takes, however busy the machine is
 
 
 @pytest.fixture(params=["local", pytest.param("tarantool", marks=pytest.mark.services)])
@@ -37,8 +38,10 @@ def test_slots_come_one_interval_apart(make: Make) -> None:
 
 
 def test_the_first_slot_is_free_and_an_idle_limiter_saves_none_up(make: Make) -> None:
+    limit = make(1 / NEVER)
+    assert seconds(limit, 1) < NEVER
     limit = make(10)
-    assert seconds(limit, 1) < 0.1
+    limit.wait()
     time.sleep(0.5)
     assert seconds(limit, 4) >= 0.3
 
@@ -65,7 +68,7 @@ for _ in range(int(sys.argv[4])):
 def test_two_processes_together_keep_the_rate(stores: Settings) -> None:
     arguments = [sys.executable, "-c", WORKER, stores.tarantool_uri, uuid.uuid4().hex, "40", "30"]
     workers = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    times = sorted(float(line) for worker in workers for line in worker.communicate(timeout=60)[0].split())
+    times = sorted(float(line) for worker in workers for line in worker.communicate(timeout=300)[0].split())
     assert len(times) == 2 + 60
     # The first time is before the first slot, and sixty slots are 59 intervals.
     assert times[-1] - times[0] >= 59 / 40
@@ -73,9 +76,9 @@ def test_two_processes_together_keep_the_rate(stores: Settings) -> None:
 
 @pytest.mark.services
 def test_limiters_of_different_names_do_not_meet(stores: Settings) -> None:
-    one, two = (TarantoolRateLimit(stores.tarantool_uri, uuid.uuid4().hex, 1) for _ in range(2))
+    one, two = (TarantoolRateLimit(stores.tarantool_uri, uuid.uuid4().hex, 1 / NEVER) for _ in range(2))
     one.wait()
-    assert seconds(two, 1) < 0.5
+    assert seconds(two, 1) < NEVER
 
 
 def test_without_tarantool_nobody_asks(closed_port: int) -> None:

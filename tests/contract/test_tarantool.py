@@ -92,7 +92,7 @@ def test_a_client_killed_in_the_middle_leaves_nothing(server: TarantoolFeatures,
 
 @pytest.mark.services
 def test_two_writers_of_one_set_at_once(server: TarantoolFeatures, stores: Settings, key: RunKey) -> None:
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=300)
 
     def write(first: float) -> FeatureSetRef:
         def stream() -> Iterator[SeriesBlock]:

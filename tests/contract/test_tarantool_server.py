@@ -43,7 +43,7 @@ class Server:
                 [shutil.which("tarantool"), REPOSITORY / "docker/tarantool/init.lua"],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        for _ in range(200):
+        for _ in range(2400):
             try:
                 TarantoolFeatures(self.uri).purge("none", 0)
             except ServiceUnavailable:

@@ -36,32 +36,74 @@ def test_a_wrong_file_is_not_valid(tmp_path: Path) -> None:
     assert CliRunner().invoke(check_jsonschema, ["--builtin-schema", "vendor.compose-spec", str(wrong)]).exit_code
 
 
-@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose 1.29 is not installed here")
-@pytest.mark.parametrize("overlay", ["compose.development.yml", "compose.git.yml", None])
-def test_docker_compose_reads_the_files(tmp_path: Path, overlay: str | None) -> None:
-    files = ["docker-compose.yml", *([f"docker/{overlay}"] if overlay else [])]
-    done = run_compose(tmp_path, files, "config", "--services")
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) >= NEEDED
-
-
-@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose 1.29 is not installed here")
-def test_without_passwords_nothing_starts(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    command = ["docker-compose", "--env-file", str(tmp_path / "empty"), "config"]
-    done = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
+def composes() -> list[pytest.param]:
+    """Compose v2, which is the plugin of the client, and docker-compose 1.29."""
+    plugin = ["docker", "compose"]
+    has_plugin = shutil.which("docker") and not subprocess.call(
+        [*plugin, "version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    return [
+        pytest.param(command, id=name, marks=pytest.mark.skipif(not there, reason=f"{name} is not installed here"))
+        for name, command, there in (
+            ("v2", plugin, has_plugin),
+            ("1.29", ["docker-compose"], shutil.which("docker-compose")),
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .env as start.sh writes it."""
+    home = tmp_path_factory.mktemp("env")
+    environment = {"PATH": os.environ["PATH"], "XFLOW_HOME": str(home), "XFLOW_ENV_FILE": str(home / "env")}
+    subprocess.run([REPOSITORY / "start.sh", "env", "--native"], env=environment, check=True, capture_output=True)
+    return home / "env"
+
+
+def run_compose(command: list[str], env: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables
+    return subprocess.run(
+        [*command, "--env-file", str(env), *arguments],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("profiles", ["", "gpu"])
+@pytest.mark.parametrize("overlays", [(), ("development",), ("git",)], ids=["baked", "development", "git"])
+@pytest.mark.parametrize("command", composes())
+def test_every_combination_that_is_named_is_read(
+    command: list[str], env: Path, overlays: tuple[str, ...], profiles: str
+) -> None:
+    """Files are merged before they are judged: each may be valid alone and both together not."""
+    files = ":".join(["docker-compose.yml", *(f"docker/compose.{name}.yml" for name in overlays)])
+    variables = {"COMPOSE_FILE": files, "COMPOSE_PROFILES": profiles, "XFLOW_DAGS_REPOSITORY": "file:///dags.git"}
+    done = run_compose(command, env, "config", "--services", **variables)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) | {"worker-gpu"} == NEEDED | {"preflight"}
+
+
+@pytest.mark.parametrize("command", composes())
+def test_without_passwords_nothing_starts(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    done = run_compose(command, tmp_path / "empty", "config")
     assert done.returncode
     assert "run ./start.sh env first" in done.stderr
 
 
-def run_compose(home: Path, files: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "XFLOW_HOME": str(home), "XFLOW_ENV_FILE": str(home / "env")}
-    subprocess.run([REPOSITORY / "start.sh", "env", "--native"], env=environment, check=True, capture_output=True)
-    environment |= {"COMPOSE_FILE": ":".join(files), "XFLOW_DAGS_REPOSITORY": "file:///dags.git"}
-    command = ["docker-compose", "--env-file", str(home / "env"), *arguments]
-    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+def empty_lists(part: object, path: str = "") -> list[str]:
+    """Return where a document has a list without entries."""
+    if isinstance(part, dict):
+        return [found for name, each in part.items() for found in empty_lists(each, f"{path}/{name}")]
+    if isinstance(part, list):
+        return [found for each in part for found in empty_lists(each, path)] if part else [path]
+    return []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_list_is_empty(path: Path) -> None:
+    """Over an anchor's list an empty one vanishes when files are merged, and Compose v2 refuses what is left."""
+    assert empty_lists(yaml.safe_load(path.read_text())) == []
+    assert empty_lists({"services": {"greenplum": {"cap_drop": []}}}) == ["/services/greenplum/cap_drop"]
 
 
 def test_every_service_is_there() -> None:
@@ -95,7 +137,7 @@ def test_a_one_shot_is_waited_for_so_that_up_wait_ends() -> None:
     assert awaited >= ONE_SHOT
 
 
-SECRETS = list(SERVICES["preflight"]["environment"])
+SECRETS = [name for name in SERVICES["preflight"]["environment"] if name != "XFLOW_EXTERNAL_STORES"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +156,15 @@ def test_preflight_refuses_one_password_for_two() -> None:
     good = {name: f"{number:02d}kJ8vQ2xLw9ZtR4mNb7" for number, name in enumerate(SECRETS)}
     done = preflight({**good, "AIRFLOW_PASSWORD": good["AWS_ACCESS_KEY_ID"]})
     assert (done.returncode, "AIRFLOW_PASSWORD" in done.stderr) == (1, True)
+
+
+def test_preflight_takes_the_keys_of_another_s3_as_they_are() -> None:
+    good = {name: f"{number:02d}kJ8vQ2xLw9ZtR4mNb7" for number, name in enumerate(SECRETS)}
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "XFLOW_MLFLOW_S3_ACCESS_KEY", "XFLOW_MLFLOW_S3_SECRET_KEY")
+    given = {**good, **dict.fromkeys(keys, "abc/+=")}
+    assert preflight(given).returncode == 1
+    assert preflight({**given, "XFLOW_EXTERNAL_STORES": "greenplum,s3"}).returncode == 0
+    assert preflight({**given, "XFLOW_EXTERNAL_STORES": "s3", "XFLOW_REDIS_PASSWORD": ""}).returncode == 1
 
 
 def preflight(secrets: dict[str, str]) -> subprocess.CompletedProcess[str]:

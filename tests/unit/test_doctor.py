@@ -51,6 +51,14 @@ def test_one_service_hides_no_other_and_none_takes_longer_than_all_may():
     assert (found[6].version, found[6].reason) == ("Ailing 1.0", "half of it is down")
 
 
+def test_a_store_outside_the_stack_is_said_to_be_there():
+    addresses = dict.fromkeys(ENVIRONMENT.values(), "http://127.0.0.1:1")
+    found = doctor.examine({**addresses, "XFLOW_EXTERNAL_STORES": "s3,tarantool"}, seconds=0.01)
+    details = {each["name"]: each["details"] for each in found["services"]}
+    outside = {"place": "outside the stack"}
+    assert details == {"S3": outside, "Greenplum": {}, "Tarantool": outside, "MLflow": {}}
+
+
 def test_addresses_and_secrets():
     url = "postgresql://xflow:p%40ss@db.example:5432/xflow"
     assert address_of(url) == "db.example:5432/xflow"

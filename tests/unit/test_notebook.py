@@ -23,7 +23,7 @@ def notebook(request):
 def run(data, out, *notebooks):
     environment = os.environ | {"XFLOW_DATA": str(data), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(RUNNER), "--out", str(out), *notebooks]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_the_notebook_holds_no_outputs_and_no_counts_of_execution(notebook):

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,7 +26,10 @@ def sample(n, seed, shift=0.0, kinds="abc", missing=0.0):
 
 def p_values(old, new):
     """Stand in for Evidently's tests: the same ones."""
-    made = {name: ks_2samp(old[name].dropna(), new[name].dropna()).pvalue for name in ("x", "y")}
+    with warnings.catch_warnings():
+        # SciPy's exact sum ends a hair above 1 at some sizes; it says so, and takes the asymptotic value.
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+        made = {name: ks_2samp(old[name].dropna(), new[name].dropna()).pvalue for name in ("x", "y")}
     return made | {"kind": contingency(old["kind"], new["kind"])}
 
 

@@ -31,7 +31,7 @@ def batcher(gate: Gate, rows_a_call: int = 4, most_waiting: int = 20) -> Batcher
 
 def finished[Found](run: Coroutine[None, None, Found]) -> Found:
     """Return what a test's coroutine does; a request that nobody answers fails it."""
-    return asyncio.run(asyncio.wait_for(run, 30))
+    return asyncio.run(asyncio.wait_for(run, 300))
 
 
 async def under_way(lane: Batcher[int, list[int]], *requests: list[int]) -> list[asyncio.Task[list[int]]]:

@@ -38,7 +38,7 @@ def url(keys: Keys) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, http="httptools"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 300
     while not server.started:
         assert time.monotonic() < end
         time.sleep(0.01)

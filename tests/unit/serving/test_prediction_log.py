@@ -71,7 +71,7 @@ class Mart:
 
     def wait_for(self, true: Callable[[], bool]) -> None:
         with self.changed:
-            assert self.changed.wait_for(true, 20)
+            assert self.changed.wait_for(true, 300)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def ids(first: int, last: int) -> list[str]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 300
     while not true():
         assert time.monotonic() < end
         time.sleep(0.001)

@@ -267,6 +267,14 @@ def test_the_p_values_are_evidentlys_and_those_of_the_named_tests():
     assert "a &lt;title&gt;" in to_html(page, Drift(Level.OK), "a <title>", columns)
 
 
+@pytest.mark.parametrize("n", [5, 7, 30])
+def test_samples_a_single_step_apart_are_of_one_source_at_every_size(n):
+    """SciPy's exact p-value of these sizes ends above 1, and Evidently gets the asymptotic one."""
+    old = pd.DataFrame({"x": np.arange(n, dtype=float)})
+    found, _ = run_report(old, old + 0.5, [Column("x")], 0.01)
+    assert found["x"] == pytest.approx(1, abs=1e-4)
+
+
 def test_each_champion_has_a_report_of_its_own_and_the_worst_verdict_counts(jobs, learned):
     other = SimpleNamespace(version=jobs.champion.version.model_copy(update={"mlflow_run_id": "none"}), model=learned)
     found = jobs.gate(vacancies(seed=1), target="salary", others={"demand": other})

@@ -58,9 +58,9 @@ def test_any_text_can_be_read(text):
 
 
 def test_a_text_of_unfinished_comments_does_not_take_for_ever() -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: other load does not count
     assert clean("да <!-- нет --> и <!--" + "<!--" * 200_000) == "да и"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("digits", ["9" * 5_000, "x" + "f" * 5_000, "0" * 5_000 + "9" * 10, "9" * 5_000 + ";"])
