@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xflow.columns import SERIES_ID, VACANCY_ID
+from xflow.columns import NOTE, SERIES_ID, VACANCY_ID
 from xflow.domain import explain as series
 from xflow.domain.audit import Check, Link
 from xflow.domain.vacancies import explain as cohorts
@@ -18,7 +18,7 @@ from xflow.domain.vacancies.records import to_frame
 from xflow.errors import FeatureSetMissing, Unexplainable
 from xflow.pipeline import Pipeline
 from xflow.refs import FeatureSetRef, ObjectRef
-from xflow.schema import NOTE, bound_names
+from xflow.schema import bound_names
 from xflow.steps.audited import DONE, Audited, ReplacedObject, version_of
 from xflow.steps.chain import chain
 from xflow.steps.champions import loaded

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xflow.columns import SERIES_ID
+from xflow.columns import NOTE, SERIES_ID
 from xflow.domain.audit import Check, State, agree, difference
 from xflow.errors import InputMissing
 from xflow.refs import ObjectRef
-from xflow.schema import MANIFEST, NOTE
+from xflow.schema import MANIFEST
 from xflow.steps.audited import Audited, ReplacedObject, mark_of
 from xflow.steps.load_predictions import BATCH_ROWS
 from xflow.steps.verify_input import GREENPLUM, S3, pinned
