@@ -248,11 +248,11 @@ def _tagged(found: Fault, known: str | None) -> Fault:
 
 def _matches(item: dict, params: dict[str, list[str]], since: datetime | None, until: datetime | None) -> bool:
     moment = _moment(item["published_at"])
-    roles = {role["id"] for role in item.get("professional_roles") or []}
+    roles = {role["id"] for role in item.get("professional_roles") or [] if role}
     return (
         (since is None or moment >= since)
         and (until is None or moment <= until)
-        and ("area" not in params or item["area"]["id"] in params["area"])
+        and ("area" not in params or str((item["area"] or {}).get("id")) in params["area"])
         and ("professional_role" not in params or bool(roles & set(params["professional_role"])))
         and ("text" not in params or params["text"][0].lower() in item["name"].lower())
     )

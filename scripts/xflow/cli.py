@@ -107,6 +107,9 @@ def collect(
     for place in ("train", "predict") if delivery else ():
         if delivery[place]:
             typer.echo(f"{delivery[place]['rows']} vacancies to {place}: {delivery[place]['uri']}")
+    if delivery and delivery["salary_modes"]:
+        modes = ", ".join(f"{mode} {count}" for mode, count in delivery["salary_modes"].items())
+        typer.echo(f"salaries that are not by the month give no label: {modes}")
     if delivery is None:
         typer.echo("nothing to deliver: there is no snapshot; xflow sample writes some")
     if market:

@@ -21,6 +21,7 @@ from xflow.sample_phrases import (
     snippet,
     title,
 )
+from xflow.sample_salaries import stated
 
 FIRST_ID = 9_900_000_000
 """Ids of generated vacancies begin here, far above those of hh.ru."""
@@ -246,4 +247,4 @@ def _copied(posting: Posting, other: Posting, rng: np.random.Generator) -> Posti
 
 def _numbered(posting: Posting, number: int) -> Posting:
     links = {"url": f"https://generated.invalid/vacancies/{number}", "alternate_url": None}
-    return replace(posting, item={"id": str(number)} | posting.item | links)
+    return replace(posting, item={"id": str(number)} | posting.item | stated(posting.item["salary"], number) | links)

@@ -15,6 +15,7 @@ from typing import Any
 
 from xflow.domain.vacancies import slices
 from xflow.domain.vacancies.raw import Kind, RawResponse
+from xflow.domain.vacancies.salary_item import told_mode
 from xflow.domain.vacancies.slices import DAY, DEPTH, PER_PAGE, Slice
 from xflow.ports import ObjectStore
 from xflow.refs import SnapshotRef
@@ -37,6 +38,7 @@ DIRT: dict[str, Callable[[Item], bool]] = {
     "salary_reversed": lambda item: 0 < (_salary(item, "to") or 0) < (_salary(item, "from") or 0),
     "currency_foreign": lambda item: _salary(item, "currency") in _rates().keys() - {"RUR"},
     "currency_unknown": lambda item: _salary(item, "currency") not in {None, *_rates()},
+    "salary_not_monthly": lambda item: bool(told_mode(item)),
     "gross_unknown": lambda item: item["salary"] is not None and _salary(item, "gross") is None,
     "responsibility_missing": lambda item: _text(item).strip(" .") in {"", "<p></p>"},
     "highlighted": lambda item: "<highlighttext>" in _text(item),

@@ -102,6 +102,10 @@ def test_the_counts_of_dirt_are_right(snapshots, listed):
     assert figures["salary_reversed"] == sum(
         salary["from"] is not None and salary["to"] is not None and salary["from"] > salary["to"] for salary in salaries
     )
+    ranges = [item["salary_range"] for item in items(snapshots[0]) if item["salary_range"]]
+    assert figures["salary_not_monthly"] == sum(each["mode"]["id"] != "MONTH" for each in ranges)
+    assert [{name: each[name] for name in salary} for each, salary in zip(ranges, salaries, strict=True)] == salaries
+    assert figures["salary_not_monthly"] / len(ranges) == pytest.approx(0.05, abs=0.04)
     rates = currency_rates(rows(snapshots[0], "dictionary")[0].body)
     assert rates == snapshots[0].facts.rates
     assert "XTS" not in rates
