@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from xflow.domain.object_names import parse_location
+from xflow.errors import ConfigInvalid
+
 Store = Literal["s3", "mart", "features", "models"]
 
 
@@ -53,10 +56,10 @@ class Places:
         return f"mlflow://{_server(self.models, 5000)}", f"models/{data.name}"
 
     def _object(self, name: str) -> tuple[str, str]:
-        if not name.startswith("s3://"):
+        try:
+            return parse_location(name.strip(), self.bucket)
+        except ConfigInvalid:  # the run fails by it; what it asked for is told as it stands
             return self.bucket, name
-        bucket, _, key = name.removeprefix("s3://").partition("/")
-        return bucket, key
 
 
 def _server(address: str, usual: int) -> str:

@@ -99,6 +99,9 @@ def no_data(uri: str, key: str, below: bool, left_out: Iterable[str] = ()) -> st
         return f"{uri}: no such object, but there are objects below it: write {uri}/"
     if "*" in key or "?" in key:
         return f"{uri}: no such object: wildcards are not read. Write the prefix that all objects share, ending in /."
+    bucket = uri.split("/")[2]
+    if key.startswith(f"{bucket}/"):
+        return f"{uri}: nothing lies there, and the bucket is named twice: write s3://{key}"
     what = "no objects below this prefix" if not key or key.endswith("/") else "no such object"
     return f"{uri}: {what}. Upload the input, or correct input_uri."
 

@@ -38,7 +38,7 @@ def describe(kind: InputKind, local: LocalInput, codes: npt.NDArray[np.uint8]) -
     """Return the broken rules with counts and advice, and up to five examples."""
     counts = np.bincount(codes, minlength=max(kind.rules) + 1)
     broken = [rule for rule in kind.rules if rule and counts[rule]]
-    hints = {rule: _hint(kind, local, codes == rule) for rule in broken if rule in kind.hinted}
+    hints = {rule: _hint(kind, local, rule, codes == rule) for rule in broken if rule in kind.hinted}
     rules = "; ".join(f"{rule.label}: {counts[rule]} ({rule.advice}{hints.get(rule, '')})" for rule in broken)
     chosen = np.zeros_like(codes)
     share = max(EXAMPLES // max(len(broken), 1), 1)
@@ -54,12 +54,12 @@ def describe(kind: InputKind, local: LocalInput, codes: npt.NDArray[np.uint8]) -
     return f"{rules}. For example {shown}."
 
 
-def _hint(kind: InputKind, local: LocalInput, broken: npt.NDArray[np.bool_]) -> str:
-    """Return what the first rows that broke a rule have in common."""
+def _hint(kind: InputKind, local: LocalInput, rule: ContractRule, broken: npt.NDArray[np.bool_]) -> str:
+    """Return what the first rows that broke a rule say of what would mend it."""
     first = np.zeros_like(broken)
     first[np.flatnonzero(broken)[:HINT_ROWS]] = True
     rows = [batch.take(first[batch.row_ids]).rows for batch in local.batches() if first[batch.row_ids].any()]
-    hint = kind.hint(pa.Table.from_batches(rows).combine_chunks().to_batches()[0])
+    hint = kind.hint(rule, pa.Table.from_batches(rows).combine_chunks().to_batches()[0])
     return f"; {hint}" if hint else ""
 
 

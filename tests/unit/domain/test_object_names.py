@@ -109,6 +109,7 @@ def test_what_is_left_out_is_counted_with_five_examples():
     [
         ("in/x", True, (), "there are objects below it: write s3://b/in/x/"),
         ("in/x", False, (), "s3://b/in/x: no such object. Upload"),
+        ("b/in/x/", False, (), "the bucket is named twice: write s3://b/in/x/"),
         ("in/x/", False, (), "no objects below this prefix. Upload"),
         ("in/*.parquet", False, (), "wildcards are not read. Write the prefix"),
         ("in/", False, ("s3://b/in/_t/a",), r"nothing to read below this prefix but 1 hidden .*in/_t/a"),

@@ -181,6 +181,29 @@ def test_the_advice_about_what_is_off_the_grid_works():
     assert given.run(as_of="2022-05-31T21:00:00+00:00")[0].as_of == "2022-06-01T00:00:00"
 
 
+@pytest.mark.parametrize(
+    ("contract", "hint"),
+    [
+        ({"frequency": "D", "max_gap": 0}, r"gap_too_long: 80 .*raise contract\.max_gap; found: gaps of up to 2 steps"),
+        ({"frequency": "D", "max_gap": 2, "min_length": 60}, "series_too_short: 80 .*found: series of up to 26 steps"),
+    ],
+)
+def test_how_long_gaps_and_series_are_is_said_and_the_advice_works(contract, hint):
+    days = pa.array(pd.Series(np.tile(pd.bdate_range("2023-01-02", periods=20), 4)))
+    table = long(IDS.slice(0, 80), days, VALUES.slice(0, 80))
+    table = table.set_column(0, "series_id", pa.array(np.repeat(list("abcd"), 20)))
+    with pytest.raises(ContractViolated, match=hint):
+        Input(contract=contract, kind="train").put(table).run()
+    mended = {"frequency": "D", "max_gap": 2, "min_length": 26}
+    assert Input(contract=mended, kind="train").put(table).run()[0].rows_rejected == 0
+
+
+def test_a_past_moment_is_read_by_the_clock_of_the_zone():
+    moment = dt.datetime(2024, 1, 31, 21)  # midnight of 1 February in Moscow
+    for timezone, known in ((None, dt.datetime(2023, 12, 1)), ("Europe/Moscow", dt.datetime(2024, 1, 1))):
+        assert input_kind(Input(contract={"timezone": timezone}).pipeline).known_at(moment) == known
+
+
 def test_a_text_that_is_no_time_is_kept_beside_the_rejected_row():
     texts = FRAME.timestamp.dt.strftime("%Y-%m-%d").where(FRAME.index != 23, "31.12.2022")
     given = Input(contract={"max_rejected": 0.5}).put(long(times=pa.array(texts)))

@@ -93,8 +93,8 @@ class InputKind(Protocol):
     def offending(self, rows: pa.RecordBatch, rule: ContractRule) -> tuple[pa.Array, pa.Array]:
         """Return the column, by its canonical name, and the value that broke a rule, a row each."""
 
-    def hint(self, rows: pa.RecordBatch) -> str:
-        """Return what rows that broke a rule of `hinted` have in common, and what would mend it."""
+    def hint(self, rule: ContractRule, rows: pa.RecordBatch) -> str:
+        """Return what rows that broke a rule of `hinted` say of what would mend it; may be nothing."""
 
     def facts(self, checked: CheckedInput) -> dict[str, str]:
         """Return what is kept beside the feature set."""

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,7 +31,7 @@ class SeriesInput:
 
     entity = "series"
     rules: type[ContractRule] = Rule
-    hinted: frozenset[ContractRule] = frozenset({Rule.OFF_GRID})
+    hinted: frozenset[ContractRule] = frozenset({Rule.OFF_GRID, Rule.GAP_TOO_LONG, Rule.SERIES_TOO_SHORT})
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -92,9 +93,17 @@ class SeriesInput:
         worst = pa.array(np.argmin(np.stack(finite), axis=0))
         return pa.array(names).take(worst), pc.choose(worst, *(rows.column(name).cast(pa.string()) for name in names))
 
-    def hint(self, rows: pa.RecordBatch) -> str:
-        """Return what timestamps off the grid have in common, and the frequency that fits them."""
-        return grid_hint(rows.column(TIMESTAMP).to_numpy(zero_copy_only=False), self._pipeline.contract.frequency)
+    def hint(self, rule: ContractRule, rows: pa.RecordBatch) -> str:
+        """Return which frequency fits timestamps off the grid, or how long the gaps or the series are."""
+        frequency, times = self._pipeline.contract.frequency, rows.column(TIMESTAMP).to_numpy(zero_copy_only=False)
+        if rule is Rule.OFF_GRID:
+            return grid_hint(times, frequency)
+        steps = to_ordinals(times, frequency) // step_of(frequency)
+        frame = pd.DataFrame({SERIES_ID: rows.column(SERIES_ID).to_pylist(), "step": steps})
+        series = frame.sort_values("step").groupby(SERIES_ID)["step"]
+        if rule is Rule.GAP_TOO_LONG:
+            return f"found: gaps of up to {series.diff().max() - 1:.0f} steps"
+        return f"found: series of up to {(series.max() - series.min()).max() + 1} steps"
 
     def facts(self, checked: CheckedInput) -> dict[str, str]:
         """Return frequency, exogenous columns and as_of."""

@@ -109,7 +109,7 @@ class VacancyInput:
         """Return the column and the value that broke a rule."""
         return offending(rows, VacancyRule(rule))
 
-    def hint(self, rows: pa.RecordBatch) -> str:  # noqa: ARG002  # no rule is hinted
+    def hint(self, rule: ContractRule, rows: pa.RecordBatch) -> str:  # noqa: ARG002  # no rule is hinted
         """Return nothing."""
         return ""
 
