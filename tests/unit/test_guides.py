@@ -93,7 +93,8 @@ def rows_of(kind):
     declared = PARAMS[kind]
     for name in names_of(kind):
         default = next(field.default for field in fields(declared) if field.name == name)
-        written = {None: "null", True: "true", False: "false", (): "[]"}.get(default, default)
+        # 0 and 1 equal false and true, and are none
+        written = str(default).lower() if isinstance(default, bool) else {None: "null", (): "[]"}.get(default, default)
         if name in {field.name for field in fields(EncodingParams)} and issubclass(declared, EncodingParams):
             continue  # the same for all cohort models
         yield f"| `{kind}` | `{name}` | {written} | {describe(declared, name)} |"
