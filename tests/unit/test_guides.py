@@ -17,7 +17,7 @@ GUIDES = REPOSITORY / "research" / "guides"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "research").rglob("*.md"))]
 PAGES += sorted((REPOSITORY / "research" / "examples").glob("*.ipynb"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"")
-MADE = re.compile(r"CREATE (?:TABLE|VIEW) (mart\.\S+)")
+MADE = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (mart\.\S+)")
 
 
 def anchors(text):
