@@ -96,6 +96,33 @@ def test_salary_cohorts_by_hand(world: World) -> None:
     assert world.rows() == before
 
 
+def test_a_label_that_cannot_be_is_no_outcome(world: World) -> None:
+    name = world.pipeline.name
+    for target in ("salary", "demand"):
+        world.version(
+            target, {"measure": "lifetime", "boundaries": "[10]"} if target == "demand" else None, log_loss=0.7
+        )
+    stated = {"salary_from": 150_000.0}
+    bad = [
+        stated | {"salary_mode": "HOUR"},
+        stated | {"salary_mode": "DECADE"},
+        stated | {"salary_currency": "XTS"},
+        stated | {"salary_to": 1.0},
+        {"salary_from": -5.0, "salary_to": 150_000.0},
+    ]
+    seen = [vacancy(str(i), 30, closed_at=day(25), **facts) for i, facts in enumerate([stated, *bad])]
+    seen.append(vacancy("ahead", 30, closed_at=day(-9), **stated))
+    made = [
+        prediction(row["vacancy_id"], i, 0.8, target=target, model=name)
+        for i, row in enumerate(seen)
+        for target in ("salary", "demand")
+    ]
+    world.run("predict", "p", seen, made)
+    world.look()
+    assert world.figures("cohort", "accuracy", target="salary") == {"100k and more": (1.0, 2)}
+    assert world.figures("cohort", "accuracy", target="demand") == {"10 days and more": (1.0, 6)}
+
+
 def test_lifetimes_are_judged_when_they_are_known_whichever_they_are(world: World) -> None:
     name = world.pipeline.name
     world.version("demand", {"measure": "lifetime", "boundaries": "[10]"}, log_loss=0.7)

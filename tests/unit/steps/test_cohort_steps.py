@@ -179,6 +179,33 @@ def test_every_accepted_vacancy_is_predicted_for_every_target_and_linked_to_its_
     assert len({row["prediction_id"] for row in rows}) == len(rows)
 
 
+BAD_LABELS = [
+    {"salary_from": 200_000.0, "salary_to": 100_000.0},
+    {"salary_from": float("inf")},
+    {"salary_from": -5.0},
+    {"salary_from": 5.0, "salary_currency": "XTS"},
+    {"salary_from": 5.0, "salary_currency": None},
+    {"salary_from": 300.0, "salary_mode": "HOUR"},
+    {"published_at": datetime(2042, 1, 1)},
+    {"closed_at": datetime(2020, 1, 1)},
+]
+
+
+def test_a_bad_label_keeps_no_vacancy_from_its_prediction(trained, caplog):
+    rows = vacancies(40).to_pylist()
+    for row, bad in zip(rows, BAD_LABELS):
+        row.update(bad)
+    rows[10]["responsibility"] = None
+    world = World(pipeline(), pa.Table.from_pylist(rows, vacancy_tables().input.remove(0)))
+    world.registry = trained.registry
+    made = world.predict("labels")
+    assert len({row["vacancy_id"] for row in made}) == len(rows) - 1
+    run = world.mart.runs["jobs/predict/labels"]
+    assert (run["rows_in"], run["rows_accepted"], run["rows_rejected"]) == (len(rows), len(rows) - 1, 1)
+    for told in ("salary_out_of_range': 2", "currency_unknown': 2", "salary_not_monthly': 1", "published_ahead': 1"):
+        assert told in caplog.text
+
+
 def test_a_repeated_training_is_the_champion_already(trained):
     again = trained.train("salary")
     assert again.reason == "this version is the champion already"
