@@ -51,7 +51,8 @@ def load(path: Path) -> pd.DataFrame:
 def lab_salary(frame: pd.DataFrame) -> Labels:
     """Return the lab's salary cohorts, by the lower end as stated, with a figure on a boundary where it belongs."""
     target = SalaryTarget()
-    return salary_labels(frame.assign(salary_net=frame["salary_from"]), target, target.boundaries)
+    lower = frame["salary_from"]
+    return salary_labels(frame.assign(salary_net=lower, salary_stated=lower.notna()), target, target.boundaries)
 
 
 def net_salary(frame: pd.DataFrame) -> Labels:
