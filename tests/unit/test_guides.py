@@ -108,4 +108,5 @@ def test_the_guide_names_every_parameter_of_every_candidate():
         for field in fields(EncodingParams)
     ]
     assert [row for row in wanted if row not in text] == []
-    assert sum(line.startswith(("| `", "| all")) and line.count("|") == 5 for line in text.splitlines()) == len(wanted)
+    listed = re.findall(r"^\| (?:all but )?`\w+` \| `\w+` \|.*", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(wanted)

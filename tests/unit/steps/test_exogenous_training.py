@@ -6,11 +6,11 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from trainings import INPUT, NAIVE, World, pipeline
+from trainings import INPUT, NAIVE, World, pipeline, table
 
 from xflow.adapters.memory import MemoryMart
 from xflow.domain.drift_series import profile
-from xflow.errors import ConfigInvalid
+from xflow.errors import ConfigInvalid, ContractViolated
 from xflow.refs import RunKey
 from xflow.schema import series_tables
 from xflow.steps.check_contract import check_contract
@@ -109,3 +109,19 @@ def test_too_few_series_to_replace_a_champion_are_told_early(caplog):
     with caplog.at_level(logging.WARNING):
         planned(world, pipeline())
     assert "4 series: a new version of fewer than 8 can never show that it is better" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("months", "words"),
+    [
+        (20, "4 of 4 series .* The longest has 20: bring more history, or set model.min_train to 8 or less"),
+        (9, "The longest has 9: bring more history, or set model.horizon to 4 or less"),
+    ],
+)
+def test_series_that_are_all_too_short_are_not_to_be_rejected(months, words):
+    world = World()
+    world.store.put(INPUT, table(months=months))
+    config = pipeline()
+    config = config.model_copy(update={"contract": config.contract.model_copy(update={"min_length": 3})})
+    with pytest.raises(ContractViolated, match=words):
+        planned(world, config)

@@ -294,8 +294,7 @@ class SeriesModels:
             raise ContractViolated(
                 f"{name}: {len(short)} of {panel.n_series} series are shorter than the horizon of {horizon} and "
                 f"{min_train} steps to train on (model.min_train; two seasons and one when not set): "
-                f"{', '.join(short[:5])}. Raise contract.min_length to {horizon + min_train} so that they are "
-                f"rejected, or set a smaller model.min_train or horizon."
+                f"{', '.join(short[:5])}. {_lengths_advice(panel, horizon, min_train)}"
             )
         if not series_scale(panel.head(horizon), self._model.seasonality).any():
             raise ContractViolated(
@@ -332,6 +331,21 @@ class SeriesModels:
                 selection.scores, chosen, selection.floor.name, selection.score, model.metric
             ),
         }
+
+
+def _lengths_advice(panel: Panel, horizon: int, min_train: int) -> str:
+    """Return what to do about series that are too short; where all are, to reject them would leave none."""
+    longest = int(panel.lengths.max())
+    if longest >= horizon + min_train:
+        return (
+            f"Raise contract.min_length to {horizon + min_train} so that they are rejected, or set a smaller "
+            "model.min_train or horizon."
+        )
+    room = longest - 2 * horizon  # what a fold leaves to train on, once it and the holdout are taken off
+    if room > 0:
+        return f"The longest has {longest}: bring more history, or set model.min_train to {room} or less."
+    most = max((longest - 1) // 2, 1)
+    return f"The longest has {longest}: bring more history, or set model.horizon to {most} or less and model.min_train."
 
 
 def _predicted(champion: Champion, panel: Panel, origins: np.ndarray, horizon: int, lead: int) -> Predicted:
