@@ -1,6 +1,7 @@
 """The mart and the run ledger in Greenplum, or in PostgreSQL on one machine."""
 
 from collections.abc import Mapping, Sequence
+from tempfile import TemporaryFile
 from typing import Any
 
 import psycopg2.extensions
@@ -9,7 +10,9 @@ from psycopg2.extras import RealDictCursor
 from pydantic_core import to_json
 
 from xflow.adapters import greenplum_tables, served_predictions
-from xflow.adapters.greenplum_server import GreenplumServer, copy, lock
+from xflow.adapters.greenplum_maintenance import maintain
+from xflow.adapters.greenplum_server import GreenplumServer, copy_stream, lock
+from xflow.adapters.pgcopy import CopyStream, StoredStream, column_order
 from xflow.errors import ConfigInvalid
 from xflow.ports import TableRows
 from xflow.refs import RunKey, TableLoad
@@ -55,14 +58,18 @@ class GreenplumMart(GreenplumServer):
         ServiceUnavailable
             The server went away, is out of disk, or ended a deadlock.
         """
+        own = {f"{key.pipeline}_input", f"{key.pipeline}_prediction"}
+        loads, deleted = dict[int, TableLoad](), dict[str, int]()
         with self.transaction("load " + ", ".join(f"mart.{rows.table}" for rows in tables)) as cursor:
             lock(cursor, str(key))
-            for table in sorted({rows.table for rows in tables}):
-                _clear(cursor, key, table)
-            loads = [_copy(cursor, key, rows) for rows in tables]
+            # The tables of all pipelines come last, each prepared before it is locked: from its DELETE on Greenplum
+            # locks it whole, to the commit. All loads take them in one order, so none waits for another in a circle.
+            for at, rows in sorted(enumerate(tables), key=lambda each: (each[1].table not in own, each[1].table)):
+                loads[at] = _replace(cursor, key, rows, deleted, shared=rows.table not in own)
             # Last, since Greenplum locks the whole ledger from here to the commit.
             _note(cursor, key, facts)
-        return loads
+        maintain(self, {**deleted, "run": 0})
+        return [loads[at] for at in range(len(tables))]
 
     def note_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
         """Update columns of the ledger row (`state`, `message`, `rows_out`, `metrics`, ...)."""
@@ -88,24 +95,32 @@ def _mart(table: str) -> sql.Identifier:
     return sql.Identifier("mart", table)
 
 
-def _clear(cursor: psycopg2.extensions.cursor, key: RunKey, table: str) -> None:
-    """Delete a run's rows when there are any: a DELETE locks the whole table in Greenplum.
+def _replace(
+    cursor: psycopg2.extensions.cursor, key: RunKey, rows: TableRows, deleted: dict[str, int], *, shared: bool
+) -> TableLoad:
+    """Replace a run's rows in a table; note in `deleted` how many there were."""
+    with TemporaryFile() as file:
+        source = CopyStream(str(key), rows.schema, rows.batches)
+        stream = StoredStream(source, file) if shared else source
+        if rows.table not in deleted:
+            deleted[rows.table] = _clear(cursor, key, rows.table)
+        count = copy_stream(cursor, _mart(rows.table), ("run_key", *column_order(rows.schema)), stream)
+    return TableLoad(table=rows.table, rows=count)
 
-    Tables are locked in one order, whether rows are deleted or not, so that two loads cannot wait
-    for each other's tables.
+
+def _clear(cursor: psycopg2.extensions.cursor, key: RunKey, table: str) -> int:
+    """Delete a run's rows when there are any, and return their number: a DELETE locks the whole table in Greenplum.
+
+    A table is locked, whether rows are deleted or not, so that COPY never waits for it: on Greenplum it would keep a
+    slot of its resource queue meanwhile, which LOCK does not.
     """
     one = sql.SQL("SELECT 1 FROM {} WHERE run_key = %s LIMIT 1").format(_mart(table))
     cursor.execute(one, (str(key),))
     if cursor.fetchone() is None:
         cursor.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(_mart(table)))
-    else:
-        cursor.execute(sql.SQL("DELETE FROM {} WHERE run_key = %s").format(_mart(table)), (str(key),))
-
-
-def _copy(cursor: psycopg2.extensions.cursor, key: RunKey, rows: TableRows) -> TableLoad:
-    return TableLoad(
-        table=rows.table, rows=copy(cursor, _mart(rows.table), ("run_key", str(key)), rows.schema, rows.batches)
-    )
+        return 0
+    cursor.execute(sql.SQL("DELETE FROM {} WHERE run_key = %s").format(_mart(table)), (str(key),))
+    return cursor.rowcount
 
 
 def _note(cursor: psycopg2.extensions.cursor, key: RunKey, facts: Mapping[str, Any], *, restart: bool = False) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -15,10 +15,9 @@ from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
 from xflow.adapters.greenplum_errors import mapped
-from xflow.adapters.pgcopy import CopyStream, column_order
+from xflow.adapters.pgcopy import PIECE_BYTES, CopyStream, StoredStream, column_order
 from xflow.errors import ConfigInvalid, ServiceUnavailable
 
-READ_BYTES = 1024 * 1024
 STATEMENT_SECONDS = 7_200  # covers the wait for the lock of a table, too
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 LOCK_SECONDS = 7_200.0
@@ -42,6 +41,9 @@ SETTINGS = {
     "enable_nestloop": "off",
 }
 """What every session has set, whatever the server, the database or the role set."""
+COMPILING = 110_000
+"""Version from which a server compiles statements that it takes for long ones, as it does all that must loop: for the
+mart's that takes longer than they do. An older one refuses the setting."""
 
 
 def connect(
@@ -66,6 +68,10 @@ def connect(
     options = [parse_dsn(dsn).get("options", ""), *(f"-c {name}={value}" for name, value in settings.items())]
     more = {**CONNECTION, **limits, "options": " ".join(filter(None, options))}
     connection: psycopg2.extensions.connection = psycopg2.connect(dsn, cursor_factory=factory, **more)
+    if connection.server_version >= COMPILING:
+        connection.autocommit = True
+        connection.cursor().execute("SET jit TO off")
+        connection.autocommit = False
     return connection
 
 
@@ -200,11 +206,20 @@ def copy(
     ServiceUnavailable
         The server took another number of rows than it was sent. What the batches raise passes through.
     """
-    stream = CopyStream(first[1], schema, batches)
-    columns = sql.SQL(", ").join(map(sql.Identifier, (first[0], *column_order(schema))))
+    return copy_stream(cursor, table, (first[0], *column_order(schema)), CopyStream(first[1], schema, batches))
+
+
+def copy_stream(
+    cursor: psycopg2.extensions.cursor,
+    table: sql.Identifier,
+    names: Sequence[str],
+    stream: CopyStream | StoredStream,
+) -> int:
+    """Copy a stream with these columns to a table; see `copy`."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary)").format(table, columns)
     try:
-        cursor.copy_expert(statement, stream, READ_BYTES)  # type: ignore[arg-type]  # it calls read alone
+        cursor.copy_expert(statement, stream, PIECE_BYTES)  # type: ignore[arg-type]  # it calls read alone
     except psycopg2.Error:
         if stream.failure is not None:
             raise stream.failure from None

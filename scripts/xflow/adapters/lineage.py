@@ -10,8 +10,8 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
-from xflow.adapters.greenplum_server import READ_BYTES, GreenplumServer
-from xflow.adapters.pgcopy import CopyStream, column_order
+from xflow.adapters.greenplum_server import GreenplumServer
+from xflow.adapters.pgcopy import PIECE_BYTES, CopyStream, column_order
 from xflow.audit_ports import Content, Row
 from xflow.refs import RunKey
 
@@ -38,7 +38,8 @@ JOIN {snapshot} s ON s.snapshot_id = d.snapshot_id WHERE d.vacancy_id = %(vacanc
 """
 SIGHTINGS = """
 SELECT DISTINCT s.snapshot_id, s.uri, s.taken_at, false AS detail FROM {sighting} g
-JOIN {snapshot} s ON s.snapshot_id IN (g.first_snapshot, g.last_snapshot) WHERE g.vacancy_id = %(vacancy)s
+JOIN {snapshot} s ON s.scope = g.scope AND s.taken_at BETWEEN g.first_seen AND coalesce(g.last_seen, s.taken_at)
+WHERE g.vacancy_id = %(vacancy)s
 """
 
 
@@ -72,13 +73,13 @@ class GreenplumLineage(GreenplumServer):
             statement = sql.SQL("COPY ({}) TO STDOUT WITH (FORMAT binary)").format(
                 _select(table, ["run_key", *column_order(schema)], ORDERS[order], {"run_key": str(key)})
             )
-            cursor.copy_expert(statement, digest, READ_BYTES)
+            cursor.copy_expert(statement, digest, PIECE_BYTES)
             return Content(cursor.rowcount, digest.hexdigest())
 
     def content_of(self, key: RunKey, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Content:
         """Return the content that a run's rows would have in the mart."""
         digest, stream = _Digest(), CopyStream(str(key), schema, batches)
-        while piece := stream.read(READ_BYTES):
+        while piece := stream.read(PIECE_BYTES):
             digest.write(piece)
         return Content(stream.rows, digest.hexdigest())
 

@@ -7,6 +7,7 @@ Source of the format: PostgreSQL documentation, COPY, "Binary Format".
 """
 
 from collections.abc import Iterable, Iterator
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 SLICE_ROWS = 16_384
+PIECE_BYTES = 1024 * 1024
 POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, microseconds after 1970-01-01
 
 WIRE_TYPES = {pa.bool_(): "?", pa.int32(): ">i4", pa.int64(): ">i8", pa.timestamp("us"): ">i8", pa.float64(): ">f8"}
@@ -71,6 +73,25 @@ class CopyStream:
                 yield encode(run_key, rows.slice(at, SLICE_ROWS))
             self.rows += rows.num_rows
         yield TRAILER
+
+
+class StoredStream:
+    """What a `CopyStream` gives, all of it in a file before the first byte is read.
+
+    Parameters
+    ----------
+    stream
+        Is read to its end; what its batches raise passes through.
+    file
+        Empty, for reading and writing.
+    """
+
+    def __init__(self, stream: CopyStream, file: IO[bytes]) -> None:
+        while piece := stream.read(PIECE_BYTES):
+            file.write(piece)
+        file.seek(0)
+        self.rows, self.failure = stream.rows, None
+        self.read = file.read
 
 
 def column_order(schema: pa.Schema) -> list[str]:

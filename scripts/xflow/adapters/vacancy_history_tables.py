@@ -9,7 +9,7 @@ import psycopg2.extensions
 import pyarrow as pa
 
 from xflow.adapters.greenplum_dialect import Dialect, dialect_of
-from xflow.adapters.greenplum_server import lock
+from xflow.adapters.greenplum_server import lock, scalar
 from xflow.adapters.greenplum_tables import COLUMN_TYPES, PREPARE_LOCK, create_schema
 from xflow.domain.vacancies.flat import DETAIL_SCHEMA, LISTED_COLUMNS, SIGHTING_SCHEMA
 from xflow.schema import VACANCY_SCHEMA
@@ -41,6 +41,8 @@ def prepare(cursor: psycopg2.extensions.cursor, words: Mapping[str, str]) -> Non
     if not _exists(cursor, f"mart.{words['pipeline']}_snapshot"):
         create_schema(cursor)
         cursor.execute(render("tables", {**words, **_columns(), **_storage(dialect_of(cursor))}))
+    else:
+        cursor.execute(render("open_runs", words))
     _add_columns(cursor, f"mart.{words['pipeline']}_version")
     cursor.execute(f"DROP VIEW IF EXISTS {name}")
     cursor.execute(f"CREATE VIEW {name} AS {statement}")
@@ -63,8 +65,14 @@ def create_staged(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute(f"CREATE TEMPORARY TABLE staged (snapshot_id text, {columns}) ON COMMIT DROP {distribution}")
 
 
-def merge(cursor: psycopg2.extensions.cursor, pipeline: str, values: Mapping[str, object]) -> None:
-    """Merge the staged rows; `values` are the snapshot, and its neighbours `before` and `after`."""
+def merge(cursor: psycopg2.extensions.cursor, pipeline: str, values: Mapping[str, object]) -> int:
+    """Merge the staged rows; return how many sightings were replaced.
+
+    Parameters
+    ----------
+    values
+        The snapshot, and its neighbours `before` and `after`.
+    """
     words = {
         "pipeline": pipeline,
         "listed_names": _listed(f'"{name}"' for name in LISTED_COLUMNS),
@@ -74,12 +82,7 @@ def merge(cursor: psycopg2.extensions.cursor, pipeline: str, values: Mapping[str
         "temporary_by_vacancy": _storage(dialect_of(cursor))["by_vacancy"],
     }
     cursor.execute(render("merge", words), values)
-
-
-def analyze(cursor: psycopg2.extensions.cursor, pipeline: str) -> None:
-    """Tell the planner about the keys, without waiting for the server to notice."""
-    for table in ("sighting", "version", "detail"):
-        cursor.execute(f"ANALYZE mart.{pipeline}_{table} (vacancy_id)")
+    return int(scalar(cursor))
 
 
 def render(name: str, words: Mapping[str, str]) -> str:

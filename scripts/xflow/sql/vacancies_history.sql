@@ -10,6 +10,7 @@ rates AS (
     SELECT DISTINCT ON (scope, taken_at) scope, taken_at, rates::json AS rates
     FROM snapshot ORDER BY scope, taken_at, snapshot_id DESC
 ),
+-- Of a run that goes on to the newest snapshot of its scope last_seen is empty, which least() leaves out.
 run AS (
     SELECT s.vacancy_id, s.scope, s.version, s.first_seen, least(s.last_seen, n.taken_at) AS last_seen, n.earlier
     FROM mart.${pipeline}_sighting s

@@ -15,7 +15,7 @@ LEFT JOIN (SELECT DISTINCT day, snapshot_id FROM mart.${pipeline}_market WHERE s
 JOIN mart.${pipeline}_sighting s
   ON s.scope = %(scope)s
  AND (s.first_seen, s.first_snapshot) <= (d.taken_at, d.snapshot_id)
- AND (s.last_seen, s.last_snapshot) >= (d.taken_at, d.snapshot_id)
+ AND (s.last_snapshot IS NULL OR (s.last_seen, s.last_snapshot) >= (d.taken_at, d.snapshot_id))
 JOIN mart.${pipeline}_version v ON v.vacancy_id = s.vacancy_id AND v.version = s.version
 WHERE m.day IS NULL
 ORDER BY d.day

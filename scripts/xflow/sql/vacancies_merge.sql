@@ -19,16 +19,18 @@ WHERE version IS NOT NULL
 ORDER BY vacancy_id, published_at DESC NULLS LAST, version
 $temporary_by_vacancy;
 
--- Runs that reach over this snapshot although it does not list the vacancy so: cut them in two.
+-- Runs that reach over this snapshot; one without an end reaches to the newest of its scope.
 CREATE TEMPORARY TABLE crossed ON COMMIT DROP AS
 SELECT s.*, p.vacancy_id IS NOT NULL AS listed
 FROM mart.${pipeline}_sighting s
 LEFT JOIN present p ON p.vacancy_id = s.vacancy_id AND p.version = s.version
 WHERE s.scope = %(scope)s
   AND (s.first_seen, s.first_snapshot) < (%(taken_at)s::timestamp, %(snapshot)s)
-  AND (s.last_seen, s.last_snapshot) > (%(taken_at)s::timestamp, %(snapshot)s)
+  AND (s.last_snapshot IS NULL OR (s.last_seen, s.last_snapshot) > (%(taken_at)s::timestamp, %(snapshot)s))
 $temporary_by_vacancy;
 
+-- Those that it does not list so are cut in two, or end before it where it is the newest. Nothing else of them is
+-- written: a vacancy that every snapshot lists keeps the row that it has.
 DELETE FROM mart.${pipeline}_sighting s
 USING crossed c
 WHERE NOT c.listed AND c.vacancy_id = s.vacancy_id AND c.scope = s.scope AND c.first_snapshot = s.first_snapshot;
@@ -39,31 +41,40 @@ SELECT vacancy_id, scope, version, first_snapshot, first_seen, %(before)s, %(bef
 FROM crossed WHERE NOT listed
 UNION ALL
 SELECT vacancy_id, scope, version, %(after)s, %(after_at)s::timestamp, last_snapshot, last_seen
-FROM crossed WHERE NOT listed;
+FROM crossed WHERE NOT listed AND %(after)s::text IS NOT NULL;
 
--- What it lists joins the runs that end just before it and those that begin just after.
+-- What it lists joins the runs that end just before it and those that begin just after. No snapshot has an empty name:
+-- to compare with NULL would leave nothing but a loop to join by.
 CREATE TEMPORARY TABLE joined ON COMMIT DROP AS
 SELECT p.vacancy_id,
        p.version,
        coalesce(b.first_snapshot, %(snapshot)s)            AS first_snapshot,
        coalesce(b.first_seen, %(taken_at)s::timestamp)     AS first_seen,
-       coalesce(a.last_snapshot, %(snapshot)s)             AS last_snapshot,
-       coalesce(a.last_seen, %(taken_at)s::timestamp)      AS last_seen
+       CASE WHEN a.vacancy_id IS NOT NULL THEN a.last_snapshot
+            WHEN %(after)s::text IS NOT NULL THEN %(snapshot)s::text END           AS last_snapshot,
+       CASE WHEN a.vacancy_id IS NOT NULL THEN a.last_seen
+            WHEN %(after)s::text IS NOT NULL THEN %(taken_at)s::timestamp END      AS last_seen,
+       CASE WHEN b.vacancy_id IS NOT NULL THEN 1 ELSE 0 END
+           + CASE WHEN a.vacancy_id IS NOT NULL THEN 1 ELSE 0 END                  AS replaced
 FROM present p
 LEFT JOIN crossed c ON c.listed AND c.vacancy_id = p.vacancy_id
 LEFT JOIN mart.${pipeline}_sighting b
-       ON b.vacancy_id = p.vacancy_id AND b.version = p.version AND b.scope = %(scope)s AND b.last_snapshot = %(before)s
+       ON b.vacancy_id = p.vacancy_id AND b.version = p.version AND b.scope = %(scope)s
+      AND b.last_snapshot = coalesce(%(before)s, '')
 LEFT JOIN mart.${pipeline}_sighting a
-       ON a.vacancy_id = p.vacancy_id AND a.version = p.version AND a.scope = %(scope)s AND a.first_snapshot = %(after)s
+       ON a.vacancy_id = p.vacancy_id AND a.version = p.version AND a.scope = %(scope)s
+      AND a.first_snapshot = coalesce(%(after)s, '')
 WHERE c.vacancy_id IS NULL
 $temporary_by_vacancy;
 
 DELETE FROM mart.${pipeline}_sighting s
 USING joined j
-WHERE s.vacancy_id = j.vacancy_id AND s.version = j.version AND s.scope = %(scope)s
+WHERE j.replaced > 0 AND s.vacancy_id = j.vacancy_id AND s.version = j.version AND s.scope = %(scope)s
   AND (s.last_snapshot = %(before)s OR s.first_snapshot = %(after)s);
 
 INSERT INTO mart.${pipeline}_sighting
     (vacancy_id, scope, version, first_snapshot, first_seen, last_snapshot, last_seen)
 SELECT vacancy_id, %(scope)s, version, first_snapshot, first_seen, last_snapshot, last_seen
-FROM joined
+FROM joined;
+
+SELECT (SELECT count(*) FROM crossed WHERE NOT listed) + (SELECT coalesce(sum(replaced), 0) FROM joined) AS deleted

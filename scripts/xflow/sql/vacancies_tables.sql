@@ -17,12 +17,12 @@ CREATE TABLE mart.${pipeline}_sighting (
     version        text NOT NULL,
     first_snapshot text NOT NULL,
     first_seen     timestamp NOT NULL,
-    last_snapshot  text NOT NULL,
-    last_seen      timestamp NOT NULL,
+    last_snapshot  text,
+    last_seen      timestamp,
     PRIMARY KEY (vacancy_id, scope, first_snapshot)
 ) $by_vacancy;
 COMMENT ON TABLE mart.${pipeline}_sighting IS
-    'Longest runs of snapshots of one scope, one after another, that list a vacancy with one content (version).';
+    'Longest runs of snapshots of one scope, one after another, that list a vacancy with one content (version). One that goes on to the newest snapshot has no last one.';
 
 CREATE TABLE mart.${pipeline}_version (
     vacancy_id text NOT NULL,
