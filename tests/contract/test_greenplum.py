@@ -311,6 +311,18 @@ def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, s
     assert found == [(name, str(key), 1.0, "s3://b/k", "success") for name in ("p1", "p2")]
 
 
+@pytest.mark.services
+def test_the_lineage_of_a_run_reads_the_rows_of_that_run(prepared: GreenplumMart, key: RunKey) -> None:
+    newest = f"(SELECT run_key FROM mart.run WHERE pipeline = '{key.pipeline}' ORDER BY started_at DESC LIMIT 1)"
+    with prepared.transaction("explain") as cursor:
+        cursor.execute("SET LOCAL enable_bitmapscan TO off")  # an append-optimized table has no index
+        cursor.execute(f"EXPLAIN SELECT * FROM mart.{key.pipeline}_lineage WHERE run_key = {newest}")
+        plan = [line.strip() for (line,) in cursor.fetchall()]
+    for table in ("input", "prediction"):
+        (scan,) = [at for at, line in enumerate(plan) if f"Seq Scan on {key.pipeline}_{table}" in line]
+        assert plan[scan + 1].startswith("Filter: (run_key = ")
+
+
 def test_tables_on_greenplum_are_distributed() -> None:
     words = greenplum_tables._words("p", TABLES, Dialect(6))
     ddl = {name: greenplum_tables._render(name, words) for name in ("run", "rejected_row", "input", "prediction")}

@@ -55,8 +55,9 @@ def test_times_are_compared_in_utc(stores: Settings) -> None:
     assert told(server, "timestamp '2026-02-01'::text") == "2026-02-01 00:00:00"
 
 
-def test_a_statement_of_many_joins_loops_nowhere(stores: Settings) -> None:
-    assert told(GreenplumServer(stores.greenplum_dsn), "current_setting('enable_nestloop')") == "off"
+def test_statements_neither_loop_nor_are_compiled(stores: Settings) -> None:
+    for setting in ("enable_nestloop", "jit"):
+        assert told(GreenplumServer(stores.greenplum_dsn), f"current_setting('{setting}')") == "off"
 
 
 def test_options_of_the_address_are_kept(stores: Settings) -> None:

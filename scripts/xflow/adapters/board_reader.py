@@ -13,11 +13,9 @@ from xflow.adapters.greenplum_server import GreenplumServer
 Row = dict[str, Any]
 
 # A person waits: what takes longer is given up, and not left to run for a page that was closed.
-# To compile these statements would take longer than they do; Greenplum 6 knows of no such thing.
 LIMITS = """
 SET LOCAL statement_timeout TO '10s';
-SET TRANSACTION READ ONLY;
-SELECT set_config(name, 'off', true) FROM pg_catalog.pg_settings WHERE name = 'jit'
+SET TRANSACTION READ ONLY
 """
 
 

@@ -152,7 +152,8 @@ def _cells(
     cursor: psycopg2.extensions.cursor, part: tuple[str, str, str, str], metric: str, levels: Sequence[str]
 ) -> list[Cell]:
     name, version, chosen, item = part
-    worst = f"{metric} DESC NULLS LAST, item LIMIT {WORST_SERIES}" if name == "series" else "version, item"
+    by_name = 'version COLLATE "C", item COLLATE "C"'  # in one order on every server
+    worst = f"{metric} DESC NULLS LAST, {by_name} LIMIT {WORST_SERIES}" if name == "series" else by_name
     figures = [*dict.fromkeys([metric, "mae"]), *(f"coverage_{level}" for level in levels)]
     words = {
         "metric": metric if metric != "mae" else "same",

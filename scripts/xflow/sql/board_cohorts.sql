@@ -8,7 +8,7 @@ WITH newest AS (
     JOIN mart.${pipeline}_input i ON i.run_key = p.run_key AND i.row_id = p.input_row_id
     WHERE p.run_key = ANY(%(runs)s) AND i.run_key = ANY(%(runs)s) AND (p.target, p.model_version) IN %(versions)s
       AND mod(p.input_row_id, %(every)s) = 0
-    ORDER BY p.vacancy_id, p.target, r.as_of DESC NULLS LAST, r.started_at DESC, p.run_key DESC
+    ORDER BY p.vacancy_id, p.target, r.as_of COLLATE "C" DESC NULLS LAST, r.started_at DESC, p.run_key DESC
 )
 SELECT n.target, n.role, n.area, e.key AS cohort, sum(e.value::double precision) AS expected,
        sum(CASE WHEN e.key = n.cohort THEN 1 ELSE 0 END)::bigint AS likeliest

@@ -22,7 +22,7 @@ WHERE pipeline = ANY(%(pipelines)s) AND kind = 'predict' AND drift <> '' AND sta
 ORDER BY pipeline, started_at DESC, run_key DESC
 """
 FRESH = """
-SELECT pipeline, kind, max(updated_at) AS updated_at, max(as_of) AS as_of FROM mart.run
+SELECT pipeline, kind, max(updated_at) AS updated_at, max(as_of COLLATE "C") AS as_of FROM mart.run
 WHERE pipeline = ANY(%(pipelines)s) AND kind IN ('train', 'predict', 'collect') AND state = 'success'
 GROUP BY pipeline, kind
 """

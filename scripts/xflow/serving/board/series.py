@@ -14,7 +14,7 @@ SELECT DISTINCT series_id FROM mart.${pipeline}_prediction WHERE run_key = %(run
 NEWEST_INPUT = """
 SELECT run_key FROM mart.run
 WHERE pipeline = %(pipeline)s AND kind IN ('train', 'predict') AND state = 'success'
-ORDER BY as_of DESC NULLS LAST, started_at DESC, run_key DESC
+ORDER BY as_of COLLATE "C" DESC NULLS LAST, started_at DESC, run_key DESC
 LIMIT 1
 """
 HISTORY = """

@@ -32,7 +32,7 @@ PREDICTS = """
 SELECT run_key, run_id, bundle, as_of, started_at, model_name, model_version, rows_out
 FROM mart.run
 WHERE pipeline = %(pipeline)s AND kind = 'predict' AND state = 'success'
-ORDER BY as_of DESC NULLS LAST, started_at DESC, run_key DESC
+ORDER BY as_of COLLATE "C" DESC NULLS LAST, started_at DESC, run_key DESC
 LIMIT %(limit)s
 """
 
