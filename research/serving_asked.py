@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import psycopg2
 import requests
 
+from xflow.adapters.greenplum_server import connect
 from xflow.adapters.mlflow_model import forecast_frame
 from xflow.adapters.mlflow_registry import MlflowRegistry
 from xflow.adapters.s3 import S3Store
@@ -81,7 +81,7 @@ class World:
         query = """select series_id, "timestamp", value from mart.tourism_monthly_input where run_key =
             (select run_key from mart.run where pipeline = 'tourism_monthly' and kind = 'train' and state = 'success'
              order by started_at desc limit 1) order by 1, 2"""
-        with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+        with connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
             cursor.execute(query)
             frame = pd.DataFrame(cursor.fetchall(), columns=["series_id", "timestamp", "value"])
         frame["value"] = frame["value"].astype(float)

@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mart_rows import INPUT, LEVELS, START, TABLES, batch, figures, input_rows, rejected_rows, select
 
+from portable_sql import RESERVED
 from xflow.adapters import greenplum_tables
 from xflow.adapters.greenplum import GreenplumMart
 from xflow.adapters.greenplum_dialect import Dialect
+from xflow.adapters.lineage import GreenplumLineage
 from xflow.errors import ConfigInvalid, ContractViolated, ServiceUnavailable
 from xflow.ports import TableRows
 from xflow.refs import RunKey
@@ -309,6 +311,21 @@ def test_the_lineage_joins_predictions_to_their_input(prepared: GreenplumMart, s
         for row in select(stores, query)
     ]
     assert found == [(name, str(key), 1.0, "s3://b/k", "success") for name in ("p1", "p2")]
+
+
+@pytest.mark.services
+def test_columns_may_be_named_by_words_that_greenplum_reserves(postgres: GreenplumMart, key: RunKey) -> None:
+    """They stand in quotes wherever they are sent; what the fixture `statements_are_portable` looks at."""
+    names = tuple(sorted(RESERVED))
+    tables = series_tables(names, LEVELS)
+    postgres.prepare(key.pipeline, tables)
+    columns = {name: [1.5] for name in names}
+    row = {"row_id": [0], "series_id": ["s"], "timestamp": [START], "value": [1.0], **columns}
+    rows = TableRows(f"{key.pipeline}_input", tables.input, [pa.RecordBatch.from_pydict(row, tables.input)])
+    assert postgres.load(key, [rows], {})[0].rows == 1
+    lineage = GreenplumLineage(postgres._dsn)
+    (found,) = lineage.rows(key, f"{key.pipeline}_input", tables.input, "row_id")
+    assert found.select(list(names)).to_pylist() == [dict.fromkeys(names, 1.5)]
 
 
 @pytest.mark.services

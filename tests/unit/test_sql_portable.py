@@ -15,6 +15,7 @@ from xflow.settings import REPOSITORY
 
 PACKAGE = REPOSITORY / "scripts" / "xflow"
 SCRIPTS = sorted([*PACKAGE.glob("sql/*.sql"), *(REPOSITORY / "docker" / "greenplum").glob("*.sql")])
+GUIDES = sorted((REPOSITORY / "research" / "guides").glob("*.md"))
 STATEMENT = re.compile(
     r"\s*(--.*\n\s*)*(SELECT|INSERT INTO|UPDATE \w|DELETE FROM|CREATE |ALTER |LOCK TABLE|SET [A-Z]|COPY |VACUUM|"
     r"ANALYZE|WITH\s|DROP |GRANT )"
@@ -54,6 +55,12 @@ def test_statements_in_the_code() -> None:
     assert len(statements) > 60, "the statements are not found any more"
     wrong = {f"{path.name}:{line}": found for path, line, text in statements if (found := faults(text))}
     assert wrong == {}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_statements_in_the_guides(guide: Path) -> None:
+    statements = re.findall(r"```sql\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert {text: found for text in statements if (found := faults(text))} == {}
 
 
 def test_sessions_on_the_mart_are_opened_in_one_place() -> None:
