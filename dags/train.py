@@ -14,6 +14,9 @@
    `promotion: {approval: true}` in the pipeline's file a person is asked in between.
 6. **close_run** writes into the ledger what came of it. A new champion starts the predictions.
 
+A target that fails stops no other one: what that ended in stands and is deployed. The ledger says `partly`, and
+**every_target** lets the run end as failed.
+
 #### Where to look
 
 Figures and pictures: the experiment of the pipeline's name in MLflow. Every decision with its reason: `mart.promotion`.
@@ -119,12 +122,15 @@ def promote(verdict: Json, approval: Json | None = None) -> Json:
     return decision
 
 
-@task
-def close_run(promotions: list[Json]) -> None:
-    """Write into the ledger what the run ended in, let predictions follow a new champion, and tell of it."""
+@task(trigger_rule="all_done_min_one_success")
+def close_run(promotions: list[Json | None]) -> None:
+    """Write into the ledger what the run ended in, let predictions follow a new champion, and tell of it.
+
+    A target whose training failed does not hold back what another one ended in.
+    """
     run = runner(TrainRunner)
     run.close(list(promotions))
-    new = [each for each in promotions if each["promoted"]]
+    new = [each for each in promotions if each is not None and each["promoted"]]
     versions = {each["name"]: each["version"] for each in new}
     if versions:
         get_current_context()["outlet_events"][promoted(run.pipeline)].add(champion_asset(run.pipeline), versions)
@@ -132,6 +138,12 @@ def close_run(promotions: list[Json]) -> None:
         tell(
             run.pipeline, "promotion", reason, {name: f"models:/{name}/{version}" for name, version in versions.items()}
         )
+
+
+@task
+def every_target() -> None:
+    """Let the run end well only when no target failed: it is the last task, and needs them all."""
+    log.info("every target was trained and judged")
 
 
 @task_group(group_id="train", tooltip="Tune the candidates, select and fit the model")
@@ -186,7 +198,9 @@ def build(pipeline: AnyPipeline) -> None:
             of = f"_{target}" if target else ""
             planned, fitted = train_tasks.override(group_id=f"train{of}")(pipeline, target, checked, features)
             promotions.append(promote_tasks.override(group_id=f"promote{of}")(pipeline, planned, fitted, loaded))
-        close_run.override(outlets=[promoted(pipeline)])(promotions)
+        closed = close_run.override(outlets=[promoted(pipeline)])(promotions)
+        if len(promotions) > 1:
+            [*promotions, closed] >> every_target()
 
     declare(train(), pipeline)
 

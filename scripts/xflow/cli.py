@@ -6,33 +6,19 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from xflow import pipeline as pipelines
 from xflow.cli_audit import explain, verify
-from xflow.cli_base import (
-    AsOf,
-    Force,
-    Horizon,
-    InputUri,
-    Name,
-    RunId,
-    Steps,
-    Trials,
-    console,
-    print_rows,
-    reported,
-    run_of,
-)
-from xflow.cli_deploy import deploy, follow
+from xflow.cli_base import Name, RunId, Steps, reported, run_of
+from xflow.cli_deploy import deploy
 from xflow.cli_keys import keys
 from xflow.cli_monitor import monitor
 from xflow.cli_predict import backfill, predict
-from xflow.cli_promotion import Approve, approval, promote, rollback
+from xflow.cli_promotion import promote, rollback
 from xflow.cli_reproduce import reproduce
-from xflow.runner import Json, Runner
+from xflow.cli_train import train
+from xflow.runner import Runner
 from xflow.settings import pipelines_folder
-from xflow.train_runner import TrainRunner
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 LOG_WIDTH = 110  # where there is no terminal
@@ -45,42 +31,9 @@ app.command()(predict)
 app.command()(promote)
 app.command()(reproduce)
 app.command()(rollback)
+app.command()(train)
 app.command()(verify)
 app.add_typer(keys, name="keys")
-
-
-@app.command()
-def train(
-    name: Name,
-    input_uri: InputUri = None,
-    as_of: AsOf = None,
-    horizon: Horizon = None,
-    trials: Trials = None,
-    run_id: RunId = None,
-    force: Force = False,
-    approve: Approve = None,
-) -> None:
-    """Tune, train, register and judge the models of one pipeline."""
-    with reported(), Steps(TrainRunner(*run_of(name, "train", run_id))) as steps:
-        run = steps.runner
-        checked = steps.call("check contract", run.check_contract, input_uri, as_of)
-        steps.call("load mart", run.load_mart, checked)
-        features = steps.call("write features", run.write_features, checked, force)
-        _say_reused("feature set", {features["id"]} - {str(run.key)})
-        asked = (horizon, trials, force, approve)
-        trained = [_train_target(steps, target, checked, features, *asked) for target in run.pipeline.targets]
-        steps.call("close the run", run.close, [promotion for _, promotion in trained])
-    print_rows(checked)
-    for selection, promotion in trained:
-        name = promotion["name"]
-        scores = {**selection["scores"], "selected model": selection["score"]}
-        _print(f"{name}: backtest", scores, selection["metric"])
-        holdout = {name: value for name, value in promotion["metrics"].items() if name.startswith("holdout_")}
-        _print(f"{name}: holdout", holdout, "figure")
-        verdict = "promoted" if promotion["promoted"] else "not promoted"
-        typer.echo(f"{name} version {promotion['version']} {verdict}: {promotion['reason']}")
-    if any(promotion["promoted"] for _, promotion in trained):
-        follow(run.pipeline.name)
 
 
 @app.command()
@@ -158,43 +111,6 @@ def serve() -> None:
 
     with reported():
         main()
-
-
-def _train_target(
-    steps: Steps[TrainRunner],
-    target: str,
-    checked: Json,
-    features: Json,
-    horizon: int | None,
-    trials: int | None,
-    force: bool,
-    approve: bool | None,
-) -> tuple[Json, Json]:
-    """Train the model of one target; return what was selected and what was decided."""
-    run, of = steps.runner, f" {target}" if target else ""
-    plan = steps.call(f"plan folds{of}", run.plan, features, horizon, trials, target)
-    scores = [steps.call(f"tune {name}{of}", run.tune, plan, name, force) for name in run.candidates(target)]
-    for score in scores:
-        _say_reused(f"score of {score['name']}{of}", {score["reused_from"]} - {""})
-    selection = steps.call(f"select{of}", run.select, plan, scores)
-    fitted = steps.call(f"fit{of}", run.fit, plan, selection, checked)
-    version = steps.call(f"register{of}", run.register, plan, fitted)
-    verdict = steps.call(f"judge{of}", run.judge, plan, version)
-    with steps.paused():
-        answer = approval(run.pipeline, verdict, approve)
-    return selection, steps.call(f"promote{of}", run.promote, verdict, answer)
-
-
-def _say_reused(what: str, sources: set[str]) -> None:
-    for source in sources:
-        console.print(f"{what}: unchanged, reused from run {source}", highlight=False, soft_wrap=True)
-
-
-def _print(title: str, figures: dict[str, float], unit: str) -> None:
-    table = Table("", unit, title=title, title_justify="left")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:.4f}")
-    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -152,12 +152,17 @@ class TrainRunner(Runner):
                 )
             )
 
-    def close(self, promotions: list[Json]) -> None:
-        """Write what the training ended in into the ledger."""
-        from xflow.steps.promote import close_run
+    def close(self, promotions: list[Json | None]) -> None:
+        """Write what the training ended in into the ledger: a `Promotion` for each target, None for one that failed."""
+        from xflow.steps.promote import NOT_TRAINED, close_run
 
         with self._step("close"):
-            close_run(self.key, [refs.Promotion.model_validate(each) for each in promotions], mart=self.mart)
+            ended = dict(zip(self.pipeline.targets, promotions, strict=True))
+            # The failed step left its reason there, and a close before this one kept it.
+            told = str((self.mart.run(self.key) or {}).get("message") or "").rpartition(NOT_TRAINED)[2]
+            failed = {target: told for target, each in ended.items() if each is None}
+            made = [refs.Promotion.model_validate(each) for each in promotions if each is not None]
+            close_run(self.key, made, failed=failed, mart=self.mart)
 
 
 def _plan(value: Json) -> refs.FoldPlan:

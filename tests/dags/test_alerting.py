@@ -152,6 +152,8 @@ def test_a_training_tells_of_its_new_champions(
     )
     module.close_run.function(made[1:])
     assert len(hook.told) == len(told) == 1
+    module.close_run.function([made[0], None])  # the training of the other target failed
+    assert (hook.told[1], told[1]) == (hook.told[0], told[0])
 
 
 def test_a_secret_that_airflow_knows_is_no_part_of_an_alert(alerts: ModuleType, hook: WebHook) -> None:

@@ -72,7 +72,14 @@ def test_every_target_has_tasks_of_its_own_and_one_close_run(parsed: Any) -> Non
                     for up in upstream
                 ]
                 assert sorted(tasks[f"{group}_{target}.{task}"]["upstream"]) == sorted(wanted)
-    assert tasks["close_run"]["upstream"] == ["promote_demand.promote", "promote_salary.promote"]
+    promotions = ["promote_demand.promote", "promote_salary.promote"]
+    assert tasks["close_run"]["upstream"] == promotions
+    assert tasks["every_target"]["upstream"] == ["close_run", *promotions]
+    stored = parsed["dags"]["vacancies_train"]["serialized"]["dag"]["tasks"]
+    rules = {each["__var"]["task_id"]: each["__var"].get("trigger_rule", "all_success") for each in stored}
+    # What one target ended in stands, whatever became of another; the run is a failed one all the same.
+    assert (rules["close_run"], rules["every_target"]) == ("all_done_min_one_success", "all_success")
+    assert "every_target" not in parsed["dags"]["tourism_monthly_train"]["tasks"]
     assert "horizon" not in parsed["dags"]["vacancies_train"]["params"]
 
 

@@ -28,7 +28,7 @@ PLACES = Places(
     features="tarantool://xflow:pass-w0rd@tnt.example",
     models="https://mlflow.example:5000",
 )
-DECIDES = {"request_training", "approve"}
+DECIDES = {"every_target", "request_training", "approve"}
 
 
 def test_names_follow_the_rules_and_hold_no_credentials() -> None:

@@ -41,7 +41,7 @@ PARTS = [
 """Slice, expression of the version, which rows count, and expression of the item."""
 NEWEST = """
 SELECT max(i.{column}) FROM mart.{pipeline}_input i JOIN mart.run r ON r.run_key = i.run_key
-WHERE r.state = 'success' AND r.kind IN ('train', 'predict'){known}
+WHERE r.state IN ('success', 'partly') AND r.kind IN ('train', 'predict'){known}
 """
 LEDGER = """
 SELECT run_key, state, as_of, model_name, model_version, drift, metrics, started_at

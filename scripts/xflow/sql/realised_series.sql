@@ -9,7 +9,7 @@ stated AS (
     SELECT DISTINCT ON (i.series_id, i."timestamp") i.series_id, i."timestamp", i.value
     FROM mart.${pipeline}_input i
     JOIN mart.run r ON r.run_key = i.run_key
-    WHERE r.kind IN ('train', 'predict') AND r.state = 'success' AND i.value IS NOT NULL
+    WHERE r.kind IN ('train', 'predict') AND r.state IN ('success', 'partly') AND i.value IS NOT NULL
       AND i."timestamp" BETWEEN ${since} AND %(as_of)s::timestamp
     ORDER BY i.series_id, i."timestamp", r.started_at DESC, r.run_key DESC
 ),

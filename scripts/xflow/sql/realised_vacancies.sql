@@ -18,7 +18,7 @@ fact AS (
     SELECT DISTINCT ON (i.vacancy_id) $facts
     FROM mart.${pipeline}_input i
     JOIN mart.run r ON r.run_key = i.run_key
-    WHERE r.kind IN ('train', 'predict') AND r.state = 'success' AND i.snapshot_at <= %(as_of)s::timestamp
+    WHERE r.kind IN ('train', 'predict') AND r.state IN ('success', 'partly') AND i.snapshot_at <= %(as_of)s::timestamp
     ORDER BY i.vacancy_id, i.snapshot_at DESC, r.started_at DESC, r.run_key DESC
 ),
 read AS (

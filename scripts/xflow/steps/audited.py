@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 IN_PROGRESS = "running"
 DONE = "success"
+ENDED = {DONE, "partly"}
+"""States of a run that ended, ``partly``: of a training of which one target failed."""
 MANIFEST_FIELDS = {"run_key", "as_of", "rows", "models", "feature_set", "inputs", "parts", "git_commit"}
 
 

@@ -12,6 +12,7 @@ from xflow.errors import ModelMissing
 from xflow.monitor_ports import RealisedMart, Training
 from xflow.pipeline import AnyPipeline
 from xflow.ports import ModelRegistry
+from xflow.steps.audited import ENDED
 
 ASKS = "asks_for_retraining"
 """In the ledger's metrics of a monitor run: 1 when it asked."""
@@ -104,14 +105,14 @@ def evidence_of(realised: RealisedMart, trainings: Sequence[LedgerRow], predicti
     trainings, predictions
         Ledger rows, the newest first.
     """
-    known = [run["as_of"] for run in trainings if run["state"] == "success" and run["as_of"]][:1]
+    known = [run["as_of"] for run in trainings if run["state"] in ENDED and run["as_of"]][:1]
     drifts = [run["drift"] for run in predictions if run["drift"]]
     requests = [run for run in realised.ledger("monitor") if _asked(run["metrics"])]
     pending = False
     if requests:
         followed = {run["state"] for run in trainings if run["started_at"] > requests[0]["started_at"]}
-        pending = not followed & {"success", "failed"}
-        if "success" in followed:
+        pending = not followed & {*ENDED, "failed"}
+        if followed & ENDED:
             known.append(requests[0]["as_of"])
     times = [datetime.fromisoformat(each) for each in known]
     return Evidence(max(times, default=None), drifts[0] if drifts else "", pending)

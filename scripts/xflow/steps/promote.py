@@ -12,6 +12,8 @@ from xflow.refs import Approval, FittedModel, FoldPlan, ModelVersionRef, Promoti
 from xflow.steps.judge import rolled_back
 from xflow.steps.kinds import model_kind
 
+NOT_TRAINED = "not trained: "
+
 
 def register(
     key: RunKey,
@@ -83,16 +85,24 @@ def promote(
     )
 
 
-def close_run(key: RunKey, promotions: list[Promotion], *, mart: Mart) -> None:
-    """Write into the ledger what a training ended in: one model a target, its figures, and what was decided."""
+def close_run(key: RunKey, promotions: list[Promotion], *, mart: Mart, failed: Mapping[str, str] | None = None) -> None:
+    """Write into the ledger what a training ended in: one model a target, its figures, and what was decided.
+
+    Parameters
+    ----------
+    failed
+        Targets whose training failed, and why: the run's state is ``partly``, and what the others ended in stands.
+    """
     figures = {
         f"{each.target}_{name}".lstrip("_"): value
         for each in promotions
         for name, value in {**each.metrics, **each.figures}.items()
     }
+    said = [f"{each.target}: {each.reason}".removeprefix(": ") for each in promotions]
+    said += [f"{target}: {NOT_TRAINED}{why}" for target, why in (failed or {}).items()]
     facts = {
-        "state": "success",
-        "message": "; ".join(f"{each.target}: {each.reason}".removeprefix(": ") for each in promotions),
+        "state": "partly" if failed else "success",
+        "message": "; ".join(said),
         "model_name": ", ".join(each.name for each in promotions),
         "model_version": ", ".join(each.version for each in promotions),
         "metrics": figures,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from xflow.domain.audit import Audit, Check, State
-from xflow.steps.audited import DONE, IN_PROGRESS, Audited
+from xflow.steps.audited import ENDED, IN_PROGRESS, Audited
 from xflow.steps.chain import Chain, chain
 from xflow.steps.kinds import Progress
 from xflow.steps.verify_collect import verify_collect
@@ -82,8 +82,8 @@ def _sections(audited: Audited, prediction_id: str, kept_sets: int) -> Iterator[
 
 def _ledger(audited: Audited, state: str) -> Check:
     run = audited.run
-    if state == DONE:
-        return Check(GREENPLUM, LEDGER, State.OK, f"success at {run['updated_at']:%Y-%m-%d %H:%M:%S}")
+    if state in ENDED:
+        return Check(GREENPLUM, LEDGER, State.OK, f"{state} at {run['updated_at']:%Y-%m-%d %H:%M:%S}")
     if state == IN_PROGRESS:
         said = f"still in progress since {run['started_at']:%Y-%m-%d %H:%M:%S}: verify it when it has ended"
         return Check(GREENPLUM, LEDGER, State.FAULT, said)

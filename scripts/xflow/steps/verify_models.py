@@ -9,7 +9,7 @@ from typing import Any
 from xflow.domain.audit import Check, State, agree
 from xflow.errors import FeatureSetMissing, ModelMissing, Permanent
 from xflow.refs import FeatureSetRef, ModelVersionRef
-from xflow.steps.audited import DONE, Audited
+from xflow.steps.audited import ENDED, Audited
 from xflow.steps.champions import loaded
 
 TARANTOOL, MLFLOW, GREENPLUM = "Tarantool", "MLflow", "Greenplum"
@@ -140,7 +140,7 @@ def _origin(audited: Audited, version: ModelVersionRef) -> Iterator[Check]:
         return
     made = (str(trained[0]["model_name"]).split(", "), str(trained[0]["model_version"]).split(", "))
     listed = (version.name, version.version) in zip(*made)
-    if trained[0]["state"] != DONE or not listed:
+    if trained[0]["state"] not in ENDED or not listed:
         state = trained[0]["state"]
         said = (
             f"run {tags['run_key']} is {state} and {'names' if listed else 'does not name'} version {version.version}"

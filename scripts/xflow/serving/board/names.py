@@ -16,7 +16,7 @@ FROM mart.${pipeline}_input WHERE run_key = ANY(%(runs)s) AND area_id <> '' GROU
 """
 TRAINING = """
 SELECT run_key FROM mart.run
-WHERE pipeline = %(pipeline)s AND kind = 'train' AND state = 'success'
+WHERE pipeline = %(pipeline)s AND kind = 'train' AND state IN ('success', 'partly')
 ORDER BY started_at DESC, run_key DESC LIMIT 1
 """
 PREDICTIONS = 10

@@ -23,7 +23,8 @@ ORDER BY pipeline, started_at DESC, run_key DESC
 """
 FRESH = """
 SELECT pipeline, kind, max(updated_at) AS updated_at, max(as_of COLLATE "C") AS as_of FROM mart.run
-WHERE pipeline = ANY(%(pipelines)s) AND kind IN ('train', 'predict', 'collect') AND state = 'success'
+WHERE pipeline = ANY(%(pipelines)s) AND kind IN ('train', 'predict', 'collect')
+    AND state IN ('success', 'partly')
 GROUP BY pipeline, kind
 """
 GENERATED = "SELECT 1 AS found FROM mart.${pipeline}_snapshot WHERE source = 'generated' LIMIT 1"

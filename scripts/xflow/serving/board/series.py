@@ -13,7 +13,7 @@ SELECT DISTINCT series_id FROM mart.${pipeline}_prediction WHERE run_key = %(run
 """
 NEWEST_INPUT = """
 SELECT run_key FROM mart.run
-WHERE pipeline = %(pipeline)s AND kind IN ('train', 'predict') AND state = 'success'
+WHERE pipeline = %(pipeline)s AND kind IN ('train', 'predict') AND state IN ('success', 'partly')
 ORDER BY as_of COLLATE "C" DESC NULLS LAST, started_at DESC, run_key DESC
 LIMIT 1
 """

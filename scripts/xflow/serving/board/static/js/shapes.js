@@ -50,6 +50,6 @@ const SHAPES = {
 
 export const shape = (name) => SHAPES[name]();
 
-export const RUN_TONES = { success: "good", failed: "bad", running: "busy" };
+export const RUN_TONES = { success: "good", partly: "bad", failed: "bad", running: "busy" };
 export const DRIFT_TONES = { ok: "good", warn: "warn", stop: "bad" };
 export const OUTCOME_TONES = { promoted: "good", kept: "same", refused: "warn", rejected: "bad" };

@@ -69,6 +69,7 @@ export const en = {
   no_runs: "It has not run yet.",
   run_rows: "{rows} rows, {rejected} rejected",
   state_success: "succeeded",
+  state_partly: "one target failed",
   state_failed: "failed",
   state_running: "is running",
   drift_ok: "no drift",

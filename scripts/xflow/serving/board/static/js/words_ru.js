@@ -69,6 +69,7 @@ export const ru = {
   no_runs: "Запусков ещё не было.",
   run_rows: "строк: {rows}, отклонено: {rejected}",
   state_success: "успешно",
+  state_partly: "одна цель не обучена",
   state_failed: "не удалось",
   state_running: "выполняется",
   drift_ok: "дрейфа нет",
