@@ -17,8 +17,7 @@ from xflow.serving.model_cache import ModelCache
 from xflow.serving.pipeline_files import read_again
 from xflow.serving.served import ServedModel, ServedModels
 from xflow.serving.smoke import Smoke, smoke_test
-from xflow.steps.champions import remedy
-from xflow.steps.kinds import model_kind
+from xflow.steps.champions import mismatch, remedy
 
 if TYPE_CHECKING:
     from xflow.adapters.mlflow_registry import MlflowRegistry
@@ -237,11 +236,7 @@ class Deployments:
 
 
 def _check_made_for(pipeline: AnyPipeline, model: "AnyModel", version: ModelVersionRef) -> None:
-    try:
-        wrong = model_kind(pipeline).mismatch(model)
-    except AttributeError as error:
-        wrong = f"made for another kind of pipeline ({error})"
-    if wrong:
+    if wrong := mismatch(pipeline, model):
         raise ModelRefused(
             f"{version.name} version {version.version} was {wrong}: it cannot answer. Train again, or bring back the "
             "pipeline's file of that time"

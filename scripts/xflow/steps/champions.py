@@ -48,11 +48,19 @@ def champions(
     found = {}
     for target, version in (models or versions(pipeline, at, registry=registry, ledger=ledger)).items():
         model = loaded(pipeline, version, registry)
-        if wrong := model_kind(pipeline).mismatch(model):
+        if wrong := mismatch(pipeline, model):
             advice = f"Train again: {pipeline.name}_train." if at is None else "Predict with the file of that date."
             raise ModelIncompatible(f"{version.name} version {version.version} was {wrong}. {advice}")
         found[target] = Champion(version, model)
     return found
+
+
+def mismatch(pipeline: AnyPipeline, model: Any) -> str | None:
+    """Return why a model cannot serve a pipeline, or None: one of another kind lacks parts."""
+    try:
+        return model_kind(pipeline).mismatch(model)
+    except AttributeError as error:
+        return f"made for another kind of pipeline, or by another release of xFlow ({error})"
 
 
 def loaded(pipeline: AnyPipeline, version: ModelVersionRef, registry: ModelRegistry) -> Any:

@@ -10,8 +10,7 @@ from xflow.pipeline import AnyPipeline
 from xflow.ports import ModelRegistry
 from xflow.promotion_ports import PromotionLedger, PromotionRecord
 from xflow.refs import ModelVersionRef, Ref, RunKey
-from xflow.steps.champions import loaded
-from xflow.steps.kinds import model_kind
+from xflow.steps.champions import loaded, mismatch
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ def _swap(
         raise ModelMissing(
             f"{name}: the alias {registry.environment.previous} is on version {serves}, which serves. Name the version."
         )
-    if wanted.version != serves and (wrong := model_kind(pipeline).mismatch(loaded(pipeline, wanted, registry))):
+    if wanted.version != serves and (wrong := mismatch(pipeline, loaded(pipeline, wanted, registry))):
         raise ModelIncompatible(
             f"{name} version {wanted.version} was {wrong}: it cannot serve. Name another version, or bring back the "
             "pipeline's file of that time."

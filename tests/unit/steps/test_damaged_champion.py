@@ -6,7 +6,8 @@ import pickle
 import pytest
 from test_model_steps import HORIZON, NAIVE, XGB, judged_by, key, pipeline, predict, train, world  # noqa: F401
 
-from xflow.errors import ModelDamaged, ServiceUnavailable
+from small_cohorts import small_cohorts
+from xflow.errors import ModelDamaged, ModelIncompatible, ServiceUnavailable
 from xflow.steps.plan import plan
 from xflow.steps.rollback import Order, put_into_service
 
@@ -98,6 +99,15 @@ def test_a_champion_that_an_earlier_release_pickled_gives_way(world):  # noqa: F
     _, _, judged = train(world, pipeline(), "two")
     assert judged.promoted
     assert "replaces version 1, which cannot serve any more (made by another version of xFlow" in judged.reason
+
+
+def test_a_model_of_another_kind_under_the_name_is_told(world):  # noqa: F811
+    """As two pipelines leave it there whose models had one name."""
+    train(world, pipeline([NAIVE, WEAK]))
+    world.registry.models[world.registry.version("demo", "1").mlflow_run_id] = pickle.dumps(small_cohorts("salary"))
+    with pytest.raises(ModelIncompatible, match=r"demo version 1 was made for another kind of pipeline.*Train again"):
+        predict(world, pipeline())
+    assert train(world, pipeline(), "two")[2].promoted
 
 
 def test_the_same_run_again_finds_its_version_serving(damaged):
