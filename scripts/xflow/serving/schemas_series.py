@@ -27,9 +27,10 @@ class Series(BaseModel):
 
     id: SeriesId = Field(description="Any name; the answer carries it", examples=["mine"])
     start: str = Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?)?$",
-        description="Start of the period of the first value, in UTC: the first of a month, the hour, ...",
-        examples=["2024-01-01", "2024-01-01T05:00"],
+        pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0{0,3})?)?(Z|[+-]\d{2}:?\d{2})?)?$",
+        description="Start of the period of the first value: the first of a month, the hour, ... In UTC, or with Z "
+        "or an offset, and converted then",
+        examples=["2024-01-01", "2024-01-01T05:00", "2024-01-01T08:00:00+03:00"],
     )
     values: Annotated[list[Number], Field(fail_fast=True)] = Field(
         min_length=2, description="One a period, without gaps, the oldest first; of one alone nothing says how it moves"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -115,10 +115,9 @@ def sent(pipeline: Pipeline, series: Sequence[Series], horizon: int) -> Source:
     blocks = []
     for i, each in enumerate(series):
         place = f"body.series.{i}"
-        start = _ordinal(each.start, frequency)
+        start = _ordinal(each.start, pipeline)
         if start is None:
-            period = f"a period of frequency {frequency}, from {FIRST_YEAR} to {LAST_YEAR}"
-            faults[f"{place}.start"] = f"must be the start of {period}"
+            faults[f"{place}.start"] = _off_grid(each.start, pipeline)
         faults |= _exogenous_faults(f"{place}.exogenous", each, names, len(each.values) + horizon)
         if not faults:
             columns = [np.array(each.exogenous[name], dtype=np.float64) for name in names]
@@ -135,16 +134,34 @@ def _shape(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: facts[name] for name in ("frequency", "exogenous")}
 
 
-def _ordinal(start: str, frequency: str) -> int | None:
+def on_the_clock(moment: datetime, pipeline: Pipeline) -> datetime:  # noqa: ARG001  # of its clock
+    """Return a time of a request as the pipeline's grid counts it, without a zone: in UTC, as its input is."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _ordinal(start: str, pipeline: Pipeline) -> int | None:
     """Return the ordinal of the period that starts at a time; None when none does."""
     try:
-        moment = datetime.fromisoformat(start)
-    except ValueError:
+        moment = on_the_clock(datetime.fromisoformat(start), pipeline)
+    except (ValueError, OverflowError):
         return None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         return None
-    period = pd.Period(moment, freq=frequency)
+    period = pd.Period(moment, freq=pipeline.contract.frequency)
     return int(period.ordinal) if period.start_time == pd.Timestamp(moment) else None
+
+
+def _off_grid(start: str, pipeline: Pipeline) -> str:
+    """Return why no period starts at a time, with the starts beside it where it is one at all."""
+    frequency = pipeline.contract.frequency
+    wanted = f"must be the start of a period of frequency {frequency}, from {FIRST_YEAR} to {LAST_YEAR}"
+    try:
+        moment = on_the_clock(datetime.fromisoformat(start), pipeline)
+        within = pd.Period(moment, freq=frequency)
+        starts = [each.start_time.isoformat() for each in (within, within + 1)]
+    except (ValueError, OverflowError):
+        return wanted
+    return f"{wanted}: {moment.isoformat()} on its clock is between {starts[0]} and {starts[1]}"
 
 
 def _exogenous_faults(place: str, series: Series, names: Sequence[str], needed: int) -> dict[str, str]:

@@ -219,7 +219,14 @@ FAULTS = {
     "no such day": (sent(start="2020-02-31"), FIELD + "start"),
     "long ago": (sent(start="0001-01-01"), FIELD + "start"),
     "beyond time": (sent(start="2250-12-01"), "body.horizon"),
-    "with a zone": (sent(start="2020-01-01T00:00:00Z"), FIELD + "start"),
+    "a month of another zone": (sent(start="2020-01-01T00:00:00+03:00"), FIELD + "start"),
+    "inside a month, with a zone": (sent(start="2020-01-15T00:00:00Z"), FIELD + "start"),
+    "a part of a second": (sent(start="2020-01-01T00:00:00.5Z"), FIELD + "start"),
+    "a nanosecond": (sent(start="2020-01-01T00:00:00.000000001"), FIELD + "start"),
+    "a date with a zone": (sent(start="2020-01-01Z"), FIELD + "start"),
+    "no such zone": (sent(start="2020-01-01T00:00:00+25:00"), FIELD + "start"),
+    "before all time": (sent(start="0001-01-01T00:00:00+14:00"), FIELD + "start"),
+    "after all time": (sent(start="9999-12-31T23:59:59-14:00"), FIELD + "start"),
     "a number for a time": (sent(start=1577836800), FIELD + "start"),
     "a column that the pipeline has not": (sent(exogenous={"price": [1, 2, 3]}), FIELD + "exogenous"),
     "too many values": (sent(values=[1.0] * 601), "body.series"),
@@ -233,6 +240,32 @@ def test_a_fault_is_named_by_its_field(client: TestClient, world: ServedWorld, f
     found = problem(client.post(URL, content=body, headers={"content-type": "application/json"}), 422)
     assert any(name == field or name.startswith(field + ".") for name in found), found
     assert world.log.rows == []
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "2020-01-01T00:00:00Z",
+        "2020-01-01T00:00Z",
+        "2020-01-01T00:00:00.000Z",
+        "2020-01-01T00:00:00.000000000",
+        "2020-01-01 00:00:00",
+        "2020-01-01T03:00:00+03:00",
+        "2019-12-31T19:00:00.0-0500",
+    ],
+)
+def test_a_start_with_a_zone_is_converted_to_utc(client: TestClient, start: str) -> None:
+    found = client.post(URL, json={"series": [MINE | {"start": start}]})
+    assert found.status_code == 200, found.text
+    assert found.json()["forecasts"] == client.post(URL, json={"series": [MINE]}).json()["forecasts"]
+
+
+def test_a_start_off_the_grid_is_told_with_the_starts_beside_it(client: TestClient) -> None:
+    found = problem(client.post(URL, json={"series": [MINE | {"start": "2020-01-01T00:00:00+03:00"}]}), 422)
+    assert found[FIELD + "start"] == (
+        "must be the start of a period of frequency M, from 1700 to 2250: 2019-12-31T21:00:00 on its clock is between "
+        "2019-12-01T00:00:00 and 2020-01-01T00:00:00"
+    )
 
 
 def test_an_unknown_pipeline_and_one_of_vacancies(client: TestClient) -> None:
