@@ -170,7 +170,8 @@ def whole_stack_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
         if way == "docker":
             start_sh(home, "env", way=way)
             with (home / "env").open("a", encoding="utf-8") as env:
-                env.write("XFLOW_WORKERS=3\n")
+                # A killed worker's tasks are tried again sooner; the api-server is away for less when it restarts.
+                env.write("XFLOW_WORKERS=3\nXFLOW_TASK_LOST_SECONDS=60\n")
         start_sh(home, "up", way=way)
         yield home
     finally:

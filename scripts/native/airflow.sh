@@ -21,6 +21,8 @@ airflow_environment() {
   # shellcheck source=docker/airflow/airflow.env
   source "$ROOT/docker/airflow/airflow.env"
   set +a
+  # Seconds without a sign of life after which a task is taken for lost, and tried again.
+  export AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=${XFLOW_TASK_LOST_SECONDS:-120}
   # Said to every process: what .env says later counts from the next up on, never in the middle of a run.
   export XFLOW_ENV=${XFLOW_ENV:-prod}
   cd "$AIRFLOW_HOME" || return 1

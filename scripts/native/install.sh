@@ -93,7 +93,7 @@ find_uv() {
 }
 
 # The environment of the lock, synchronised only when the lock or the project file changed. --inexact keeps what
-# lies there beside it. The stamp's second word says whether the development tools are in it too.
+# lies there beside it; compiled here, packages warn of their own syntax in nobody's first run. The stamp's second word says whether the development tools are in it too.
 install_python() {
   local stamp=$ROOT/.venv/.xflow-synced wanted python uv groups=(--no-dev)
   wanted=$(cat "$ROOT/uv.lock" "$ROOT/pyproject.toml" | sha256sum | cut -d ' ' -f 1)
@@ -108,7 +108,7 @@ install_python() {
   if [[ $DEV == yes ]]; then groups=(--all-groups); fi
   say "installing the locked Python environment into $ROOT/.venv"
   UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$ROOT/.venv "$uv" sync --project "$ROOT" --python "$python" \
-    --frozen --inexact --all-extras "${groups[@]}" --quiet || die "uv could not install the environment: see above."
+    --frozen --inexact --all-extras "${groups[@]}" --compile-bytecode --quiet || die "uv could not install the environment: see above."
   if [[ $DEV == yes ]]; then echo "$wanted dev"; else echo "$wanted user"; fi >"$stamp"
 }
 

@@ -56,13 +56,15 @@ postgres_accounts() {
   {
     printf "\\set %s '%s'\n" airflow_password "$XFLOW_AIRFLOW_DB_PASSWORD" mlflow_password "$XFLOW_MLFLOW_DB_PASSWORD"
     cat "$ROOT/docker/postgres/accounts.sql"
-    echo "SELECT 'CREATE DATABASE xflow' WHERE NOT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'xflow') \\gexec"
   } | postgres_sql "$1" postgres || return 1
   external greenplum || postgres_mart_accounts "$1" || return 1
   accounts_wanted >"$RUN_DIR/accounts"
 }
 
 postgres_mart_accounts() {
+  postgres_sql "$1" postgres <<'SQL' || return 1
+SELECT 'CREATE DATABASE xflow' WHERE NOT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'xflow') \gexec
+SQL
   {
     echo "BEGIN; SET log_min_error_statement = panic;"
     printf "SELECT set_config('xflow.%s_password', '%s', true);\n" \

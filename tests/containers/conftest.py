@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xflow.settings import read_env_file
+from xflow.settings import REPOSITORY, read_env_file
 
 HEALTHY_SECONDS = 300
 
@@ -43,7 +43,7 @@ class Containers:
     def start_sh(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
         environment |= {"XFLOW_HOME": str(self.home), "XFLOW_ENV_FILE": str(self.home / "env")}
-        command = [Path(__file__).parents[2] / "start.sh", *arguments]
+        command = [REPOSITORY / "start.sh", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
 
     def all(self, service: str = "") -> list[dict]:
@@ -65,13 +65,33 @@ class Containers:
     def execute(self, service: str, *command: str, check: bool = True) -> str:
         return self.docker("exec", self.running(service)[0]["Id"], *command, check=check)
 
-    def change(self, **lines: str) -> None:
-        """Change lines of .env, as a person would, and bring the stack up with them."""
+    def set(self, **lines: str) -> None:
+        """Change lines of .env."""
         env = self.home / "env"
         kept = [line for line in env.read_text().splitlines() if line.partition("=")[0] not in lines]
         env.write_text("\n".join([*kept, *(f"{name}={value}" for name, value in lines.items()), ""]))
+
+    def change(self, **lines: str) -> None:
+        """Change lines of .env, as a person would, and bring the stack up with them."""
+        self.set(**lines)
         done = self.start_sh("up")
         assert done.returncode == 0, done.stderr
+
+    def compose_up(self) -> None:
+        """Bring the stack up with Compose alone, on docker-compose.yml alone, as start.sh does from then on."""
+        self.set(COMPOSE_FILE="docker-compose.yml")
+        commit = subprocess.run(
+            ["git", "-C", REPOSITORY, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("XFLOW_")}
+        done = subprocess.run(
+            [*("docker", "compose", "--env-file", self.home / "env"), *("up", "-d", "--build", "--wait"),
+             *("--scale", f"worker={read_env_file(self.home / 'env')['XFLOW_WORKERS']}")],
+            cwd=REPOSITORY, env=variables | {"XFLOW_GIT_COMMIT": commit}, capture_output=True, text=True, check=False,
+            timeout=900,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-5_000:]
 
     def await_healthy(self, service: str = "") -> None:
         deadline = time.monotonic() + HEALTHY_SECONDS

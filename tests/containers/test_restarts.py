@@ -131,7 +131,9 @@ def test_mapped_tasks_spread_over_three_workers(stack, containers, champion, inp
     pytest.fail(f"tuned on {hosts} alone")
 
 
-def test_data_is_back_after_down_and_up(stack, containers, champion):
+def test_data_is_back_after_down_and_up_by_hand_with_the_images_code(stack, containers, champion):
+    """As README says it without start.sh, and without the clone's code over that of the images."""
+
     def picture() -> tuple:
         tables = ("run", "tourism_monthly_input", "tourism_monthly_prediction")
         marts = {table: stack.counts(table) for table in tables}
@@ -141,14 +143,16 @@ def test_data_is_back_after_down_and_up(stack, containers, champion):
     ids = {each["Id"] for each in containers.all()}
     stopped = containers.start_sh("stop")
     assert (stopped.returncode, containers.all()) == (0, []), stopped.stderr
-    started = containers.start_sh("up")
-    assert started.returncode == 0, started.stderr
+    containers.compose_up()
+    containers.await_healthy()
     assert not ids & {each["Id"] for each in containers.all()}
     assert picture() == before
+    (worker, *_) = containers.running("worker")
+    assert {each["Type"] for each in worker["Mounts"]} == {"volume"}, "nothing of the clone is mounted"
     assert state(stack, "train", f"before-{RUN}") == "success"
 
 
-def test_a_second_up_leaves_every_service_alone(containers):
+def test_an_up_of_what_is_up_leaves_every_service_alone(containers):
     ids = {each["Id"]: each["State"]["StartedAt"] for each in containers.running()}
     done = containers.start_sh("up")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,7 @@
-"""DAGs from a git repository: a run names the version that it ran, and a commit brings a pipeline."""
+"""DAGs from a git repository: a run names the version that it ran, and a commit brings a pipeline.
+
+The stack has a `worker-gpu` meanwhile, without the device that this machine may lack: what is for the GPU runs there.
+"""
 
 import os
 import shutil
@@ -49,18 +52,20 @@ def repository(containers, tmp_path_factory):
     made = Repository(folder / "repository")
     overlay = folder / "compose.yml"
     volume = {"volumes": [f"{made.folder}:/repository:ro"]}
-    services = ("airflow-init", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu")
-    overlay.write_text(f'{{"services": {{{", ".join(f"""\"{name}\": {volume}""" for name in services)}}}}}')
-    usual = containers.environment["COMPOSE_FILE"]
+    services = ("airflow-init", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+    without_device = "  worker-gpu: {deploy: !reset null, " + f"volumes: {volume['volumes']}}}\n"
+    overlay.write_text("services:\n" + "".join(f"  {name}: {volume}\n" for name in services) + without_device)
+    usual = {name: containers.environment[name] for name in ("COMPOSE_FILE", "COMPOSE_PROFILES")}
     try:
         containers.change(
             COMPOSE_FILE=f"docker-compose.yml:docker/compose.git.yml:{overlay}",
+            COMPOSE_PROFILES="gpu",
             XFLOW_DAGS_REPOSITORY="file:///repository",
         )
         yield made
     finally:
         if os.environ.get("XFLOW_TEST_WHOLE_HOME"):
-            containers.change(COMPOSE_FILE=usual)
+            containers.change(**usual)
 
 
 def test_a_run_names_the_version_of_the_bundle(stack_of, containers, repository, tmp_path):
@@ -69,6 +74,9 @@ def test_a_run_names_the_version_of_the_bundle(stack_of, containers, repository,
     stack.await_version(repository.first)
     begin(stack, "train", "from-git", input_uri=uri, trials=1)
     assert stack.wait(f"{PIPELINE}_train", "from-git") == "success", stack.tasks("train", "from-git")
+    (gpu,) = containers.running("worker-gpu")
+    tuned = {each["hostname"] for each in stack.tasks("train", "from-git") if each["task_id"] == "train.tune"}
+    assert tuned == {gpu["Config"]["Hostname"]}
     key = RunKey(pipeline=PIPELINE, kind="train", run_id="from-git")
     bundle = f"xflow@{repository.first}"
     assert stack.rows("select bundle from mart.run where run_key = %s", str(key)) == [(bundle,)]
