@@ -222,13 +222,42 @@ def test_no_employer_and_no_vacancy_is_on_two_sides(target):
         assert not set(data.frame["employer_id"].iloc[train]) & set(data.frame["employer_id"].iloc[test])
 
 
-def test_the_holdout_of_lifetimes_is_followed_to_the_last_boundary_and_newest():
+def test_the_holdout_of_lifetimes_is_followed_to_the_last_boundary():
     world = World(pipeline(), vacancies())
     data = CohortModels(world.config).data(world.plan("demand"), world.features)
     assert data.holdout_labels.judged.all()
     assert (data.holdout["followed"] >= 20).all()
-    assert data.frame["followed"].min() > data.holdout["followed"].max()  # nothing younger is learned from
     assert (data.labels.upper == np.inf).any()  # those still open are learned from, too
+    assert data.frame["followed"].min() < 1  # the youngest as well, of other employers
+
+
+@pytest.mark.parametrize("target", ["salary", "demand"])
+@pytest.mark.parametrize("history", [True, False])
+def test_whoever_is_held_out_is_never_learned_from_later(target, history):
+    """A month later the champion of then can be judged by nearly the whole holdout of now."""
+    world = World(pipeline(), vacancies(800, now=NOW - timedelta(days=20), history=history))
+    kind = CohortModels(world.config)
+    then = kind.data(world.plan(target, "then"), world.features)
+    world.put(vacancies(800, history=history), "in/20261106.parquet")
+    now = kind.data(world.plan(target, "now"), world.features)
+    learned = np.unique(identities(then.frame))
+    known = np.isin(identities(now.holdout), learned).any(axis=1)
+    assert not known.any()
+    assert not np.isin(identities(now.frame), np.unique(identities(then.holdout))).any()
+    assert len(now.frame) > len(then.frame)
+
+
+def test_quantiles_are_of_what_is_learned_from_and_the_holdout_is_like_all_by_them():
+    config = pipeline(demand=None, salary={"quantiles": 3})
+    world = World(config, vacancies(1200))
+    planned = world.plan("salary")
+    kind = CohortModels(config)
+    data = kind.data(planned, world.features)
+    assert kind.holdout_hash(data) == planned.holdout_hash
+    stated = data.frame["salary_net"].dropna()
+    assert [(stated < each).mean() for each in planned.boundaries] == pytest.approx([1 / 3, 2 / 3], abs=0.02)
+    shares = [labels.feasible.mean(axis=0) for labels in (data.holdout_labels, data.labels)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.05)
 
 
 def test_without_a_history_the_target_is_the_age_and_says_so():

@@ -1,7 +1,6 @@
 """Splits that keep an employer, and texts that are nearly the same, on one side."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,24 +17,10 @@ SIMILAR = 0.8
 
 ROWS_A_CHUNK = 2_000
 
+VACANCY, EMPLOYER, TEXT = range(3)
+"""Places among `identities`."""
+
 Indices = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """Indices of the rows of each part, ascending.
-
-    Attributes
-    ----------
-    train, holdout
-        Rows to learn from, and the newest, which nothing that is learned may see.
-    unused
-        Rows of a group on the other side that lie on the wrong side of the time between the parts.
-    """
-
-    train: Indices
-    holdout: Indices
-    unused: Indices
 
 
 def groups(employers: Sequence[str], texts: Sequence[str]) -> Indices:
@@ -85,41 +70,6 @@ def identities(vacancies: Sequence[str], employers: Sequence[str], texts: Sequen
     text = [f"text {each}" if each else own for each, own in zip(keys, ids)]
     columns = [hash_array(np.array(each, dtype=object), categorize=False) for each in (ids, employer, text)]
     return np.stack(columns, axis=1) if ids else np.zeros((0, 3), dtype=np.uint64)
-
-
-def holdout(published: npt.NDArray[np.float64], groups: Indices, share: float) -> Split:
-    """Hold out the newest rows, and whole groups.
-
-    The time between the parts is such that `share` of the rows are newer. A group lies on the side of most of
-    its rows (the newer one when they are even); its other rows are not used. Rows of one time are parted by
-    group, so that a single snapshot can be split as well; a time of NaN counts as the oldest.
-
-    Parameters
-    ----------
-    published
-        Any number that grows with time, shape (n,).
-    groups
-        From `groups`, shape (n,).
-
-    Raises
-    ------
-    ContractViolated
-        One of the parts would be empty.
-    """
-    n = len(published)
-    order = np.lexsort([groups, np.nan_to_num(published, nan=-np.inf)])
-    newer = np.zeros(n, dtype=bool)
-    newer[order[n - round(share * n) :]] = True
-    sizes, news = np.bincount(groups), np.bincount(groups, weights=newer)
-    held = (2 * news >= sizes)[groups] if n else newer
-    split = Split(*(np.flatnonzero(rows) for rows in (~held & ~newer, held & newer, held != newer)))
-    if not len(split.train) or not len(split.holdout):
-        raise ContractViolated(
-            f"{n} vacancies of {len(sizes)} groups (one employer, or nearly equal texts) cannot be split: "
-            f"{len(split.train)} would be left to train on and {len(split.holdout)} in the holdout of {share:.0%}. "
-            "Collect vacancies of more employers, or set another model.holdout."
-        )
-    return split
 
 
 def folds(groups: Indices, codes: Indices, k: int, seed: int) -> list[tuple[Indices, Indices]]:

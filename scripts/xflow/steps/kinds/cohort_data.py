@@ -9,11 +9,15 @@ import pandas as pd
 from xflow.columns import ROW_ID, VACANCY_ID
 from xflow.domain.vacancies import cohorts, splits
 from xflow.domain.vacancies.cohorts import Labels
+from xflow.domain.vacancies.features import LEMMAS
+from xflow.domain.vacancies.holdout import Split, draws, holdout
 from xflow.domain.vacancies.records import to_frame
 from xflow.errors import ContractViolated
 from xflow.ports import FeatureStore
 from xflow.refs import FeatureSetRef
 from xflow.vacancy_pipeline import CohortSection
+
+QUARTERS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class CohortData:
     folds
         Positions of the training and the test part of every fold, within `frame`.
     holdout, holdout_labels
-        The newest vacancies, of other employers and texts.
+        Vacancies of other employers and texts, like all in cohorts, sizes of employers, fields and times.
     """
 
     frame: pd.DataFrame
@@ -83,9 +87,12 @@ class CohortTarget:
         measure = cohorts.demand_measure(frame, self._demand) if self._demand is not None else ""
         first = self._labels(frame, self._boundaries(frame), measure)
         cohorts.check_labels(first, self._name, self._section.folds)
-        split = self._split(frame, first, measure)
+        split = self._split(frame, first)
         boundaries = self._boundaries(frame.iloc[split.train])
         labels = self._labels(frame, boundaries, measure)
+        if not self.fixed:
+            # The same is learned from, but other vacancies may be held out, to be like all by these cohorts.
+            split = self._split(frame, labels)
         learned = labels.take(split.train)
         cohorts.check_labels(learned, self._name, self._section.folds)
         content = content_hash(frame.iloc[split.holdout], labels.take(split.holdout))
@@ -94,7 +101,7 @@ class CohortTarget:
     def data(self, frame: pd.DataFrame, boundaries: tuple[float, ...], measure: str, folds: int) -> CohortData:
         """Split a frame as it was frozen."""
         labels = self._labels(frame, boundaries, measure)
-        split = self._split(frame, labels, measure)
+        split = self._split(frame, labels)
         learned = labels.take(split.train)
         train = frame.iloc[split.train].reset_index(drop=True)
         # Stratified by what is judged: a fold without any of a cohort could not be scored for it.
@@ -116,21 +123,15 @@ class CohortTarget:
         assert self._salary is not None  # noqa: S101  # a plan is of one of the pipeline's targets
         return cohorts.salary_labels(frame, self._salary, boundaries)
 
-    def _split(self, frame: pd.DataFrame, labels: Labels, measure: str) -> splits.Split:
-        """Hold out the newest judged vacancies; learn from older ones that share no group with them.
-
-        Younger ones, which cannot be judged yet, are not learned from: they will be the holdout of a later training,
-        which must not find a champion that knows them.
-        """
+    def _split(self, frame: pd.DataFrame, labels: Labels) -> Split:
+        """Hold out judged vacancies of employers that no training ever learns from; see the module `holdout`."""
         groups = group_numbers(frame)
-        judged = np.flatnonzero(labels.judged)
-        times = _times(frame, groups, measure)
-        parts = splits.holdout(times[judged], groups[judged], self._section.holdout)
-        held = judged[parts.holdout]
-        older = times < times[held].min()
-        other = labels.usable & ~labels.judged & older & ~np.isin(groups, groups[held])
-        train = np.union1d(judged[parts.train], np.flatnonzero(other))
-        return splits.Split(train, held, np.setdiff1d(np.flatnonzero(labels.usable), np.union1d(train, held)))
+        named = frame["employer_id"].to_numpy() != ""
+        usable = np.flatnonzero(labels.usable)
+        drawn = draws(groups, identities(frame), named)[usable]
+        traits = np.column_stack([labels.feasible, _traits(frame, labels.judged)])[usable]
+        parts = holdout(groups[usable], drawn, labels.judged[usable], traits, self._section.holdout)
+        return Split(*(usable[rows] for rows in (parts.train, parts.holdout, parts.unused)))
 
 
 def read_frame(features: FeatureStore, ref: FeatureSetRef) -> pd.DataFrame:
@@ -159,19 +160,14 @@ def group_numbers(frame: pd.DataFrame) -> np.ndarray:
     return splits.groups(frame["employer_id"].tolist(), frame["responsibility_lemmas"].tolist())
 
 
-def _times(frame: pd.DataFrame, groups: np.ndarray, measure: str) -> np.ndarray:
-    """Return what orders the vacancies from old to new, shape (n,).
-
-    Publication moves forward while a vacancy lives, so with a history it is their beginnings. The age so far of a
-    snapshot is time itself: the newest would all be of one cohort, so whole groups are drawn instead, by their
-    employers' names, so that the same ones are drawn again later.
-    """
-    if measure == "age":
-        drawn = np.full(groups.max() + 1, np.inf)
-        np.minimum.at(drawn, groups, identities(frame)[:, 1].astype(np.float64))
-        return np.asarray(drawn[groups])
-    began = frame["has_history"].any()
-    return np.asarray(-frame["followed"].to_numpy() if began else frame["published"].to_numpy())
+def _traits(frame: pd.DataFrame, judged: np.ndarray) -> np.ndarray:
+    """Return what of each vacancy the holdout is to have as often as all: its fields, and its quarter by time."""
+    texts = frame.select_dtypes(object)
+    filled = [texts[name] != "" for name in texts.columns if not str(name).endswith(LEMMAS)]
+    began = -frame["followed"] if frame["has_history"].any() else frame["published"]
+    times = np.nan_to_num(began.to_numpy(np.float64))
+    quarters = np.searchsorted(np.quantile(times[judged], QUARTERS), times) if judged.any() else np.zeros(len(times))
+    return np.column_stack([*filled, quarters[:, None] == np.arange(len(QUARTERS) + 1)])
 
 
 def content_hash(frame: pd.DataFrame, labels: Labels) -> str:
