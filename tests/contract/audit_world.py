@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg2
 import yaml
+from mart_rows import EXACT
 
 from xflow.audit_runner import AuditRunner
 from xflow.domain.audit import Audit, State
@@ -110,7 +111,7 @@ class World:
         return made.explain(prediction)
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
-        with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+        with psycopg2.connect(self.settings.greenplum_dsn, options=EXACT) as connection, connection.cursor() as cursor:
             cursor.execute(statement.replace("{p}", f"mart.{self.name}"), values)
             return cursor.fetchall() if cursor.description else []
 

@@ -16,6 +16,7 @@ INPUT = input_schema(("price",))
 LEVELS = (0.8, 0.95)
 TABLES = series_tables(("price",), LEVELS)
 START = datetime(2020, 1, 1)
+EXACT = "-c extra_float_digits=3"  # of a session that reads floats: the tests' accounts have another default
 
 
 def batch(rows: int, first: int = 0) -> pa.RecordBatch:
@@ -52,8 +53,7 @@ def figures(mart: Mart, key: RunKey) -> tuple[int, int, Mapping[str, object]]:
 
 
 def select(stores: Settings, query: str, *arguments: object) -> list[dict[str, object]]:
-    exact = "-c extra_float_digits=3"
-    connection = psycopg2.connect(stores.greenplum_dsn, cursor_factory=psycopg2.extras.RealDictCursor, options=exact)
+    connection = psycopg2.connect(stores.greenplum_dsn, cursor_factory=psycopg2.extras.RealDictCursor, options=EXACT)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(query, arguments)

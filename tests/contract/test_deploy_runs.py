@@ -13,6 +13,7 @@ import psycopg2
 import pytest
 import uvicorn
 import yaml
+from mart_rows import EXACT
 from typer.testing import CliRunner, Result
 
 from small_models import small_pipeline
@@ -41,7 +42,7 @@ class World:
         return CliRunner().invoke(app, ["deploy", self.name, *arguments])
 
     def ledger(self, run_id: str) -> dict[str, Any]:
-        with psycopg2.connect(self.mart) as connection, connection.cursor() as cursor:
+        with psycopg2.connect(self.mart, options=EXACT) as connection, connection.cursor() as cursor:
             columns = "state, message, model_name, model_version, metrics"
             cursor.execute(f"SELECT {columns} FROM mart.run WHERE run_key = %s", [f"{self.name}/deploy/{run_id}"])
             (row,) = cursor.fetchall()

@@ -8,6 +8,7 @@ import pandas as pd
 import psycopg2
 import pytest
 from feature_blocks import signed_in
+from mart_rows import EXACT
 from typer.testing import CliRunner
 
 from xflow import cli
@@ -117,7 +118,7 @@ class Trained:
 
     def left(self):
         """Return what reproductions would leave: ledger rows, objects, feature sets, runs, versions and aliases."""
-        with psycopg2.connect(self.settings.greenplum_dsn) as connection, connection.cursor() as cursor:
+        with psycopg2.connect(self.settings.greenplum_dsn, options=EXACT) as connection, connection.cursor() as cursor:
             cursor.execute("select run_key from mart.run where pipeline = %s order by 1", (self.config.name,))
             runs = cursor.fetchall()
         client, name = self.run.registry._client, self.version["name"]

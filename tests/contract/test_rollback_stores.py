@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from mart_rows import EXACT
 from psycopg2.extras import RealDictCursor
 from typer.testing import CliRunner, Result
 
@@ -70,7 +71,7 @@ class World:
         return CliRunner().invoke(app, [arguments[0], self.name, *arguments[1:]])
 
     def select(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        connection = psycopg2.connect(self.stack.greenplum_dsn)
+        connection = psycopg2.connect(self.stack.greenplum_dsn, options=EXACT)
         try:
             with connection.cursor(cursor_factory=RealDictCursor) as cursor:
                 cursor.execute(statement, values)

@@ -10,7 +10,7 @@ from psycopg2.extras import RealDictCursor
 from pydantic_core import to_json
 
 from xflow.adapters import greenplum_tables, served_predictions
-from xflow.adapters.greenplum_maintenance import maintain
+from xflow.adapters.greenplum_maintenance import Changed, maintain
 from xflow.adapters.greenplum_server import GreenplumServer, copy_stream, lock
 from xflow.adapters.pgcopy import CopyStream, StoredStream, column_order
 from xflow.errors import ConfigInvalid
@@ -59,16 +59,16 @@ class GreenplumMart(GreenplumServer):
             The server went away, is out of disk, or ended a deadlock.
         """
         own = {f"{key.pipeline}_input", f"{key.pipeline}_prediction"}
-        loads, deleted = dict[int, TableLoad](), dict[str, int]()
+        loads, changes = dict[int, TableLoad](), dict[str, Changed]()
         with self.transaction("load " + ", ".join(f"mart.{rows.table}" for rows in tables)) as cursor:
             lock(cursor, str(key))
             # The tables of all pipelines come last, each prepared before it is locked: from its DELETE on Greenplum
             # locks it whole, to the commit. All loads take them in one order, so none waits for another in a circle.
             for at, rows in sorted(enumerate(tables), key=lambda each: (each[1].table not in own, each[1].table)):
-                loads[at] = _replace(cursor, key, rows, deleted, shared=rows.table not in own)
+                loads[at] = _replace(cursor, key, rows, changes, shared=rows.table not in own)
             # Last, since Greenplum locks the whole ledger from here to the commit.
             _note(cursor, key, facts)
-        maintain(self, {**deleted, "run": 0})
+        maintain(self, {**changes, "run": Changed()})
         return [loads[at] for at in range(len(tables))]
 
     def note_run(self, key: RunKey, facts: Mapping[str, Any]) -> None:
@@ -96,15 +96,15 @@ def _mart(table: str) -> sql.Identifier:
 
 
 def _replace(
-    cursor: psycopg2.extensions.cursor, key: RunKey, rows: TableRows, deleted: dict[str, int], *, shared: bool
+    cursor: psycopg2.extensions.cursor, key: RunKey, rows: TableRows, changes: dict[str, Changed], *, shared: bool
 ) -> TableLoad:
-    """Replace a run's rows in a table; note in `deleted` how many there were."""
+    """Replace a run's rows in a table, or add to those that this transaction has put there; note it in `changes`."""
     with TemporaryFile() as file:
         source = CopyStream(str(key), rows.schema, rows.batches)
         stream = StoredStream(source, file) if shared else source
-        if rows.table not in deleted:
-            deleted[rows.table] = _clear(cursor, key, rows.table)
+        before = changes.get(rows.table) or Changed(deleted=_clear(cursor, key, rows.table))
         count = copy_stream(cursor, _mart(rows.table), ("run_key", *column_order(rows.schema)), stream)
+    changes[rows.table] = before._replace(added=before.added + count)
     return TableLoad(table=rows.table, rows=count)
 
 

@@ -6,6 +6,7 @@ rows that were deleted stay. This happens after the transaction that changed the
 
 import logging
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import psycopg2
 import psycopg2.extensions
@@ -18,7 +19,7 @@ from xflow.errors import XflowError
 log = logging.getLogger("xflow")
 
 GROWN = 1.2
-"""A table of so many times its size when it was last looked at is looked at again."""
+"""A table of so many times its size, or of its rows, when it was last looked at is looked at again."""
 HOLLOW = 0.2
 """A compressed column table on Greenplum 6 is written anew when more than this share of its rows is deleted."""
 REPLACED = 0.4
@@ -27,7 +28,7 @@ REPLACED = 0.4
 LIMITS = "SET lock_timeout = '200ms'; SET statement_timeout = '60s'"
 
 SIZES = """
-SELECT pg_relation_size(c.oid), c.relpages::bigint * current_setting('block_size')::bigint
+SELECT pg_relation_size(c.oid), c.relpages::bigint * current_setting('block_size')::bigint, c.reltuples
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'mart' AND c.relname = %s
 """
@@ -39,28 +40,39 @@ FROM gp_toolkit.__gp_aovisimap_compaction_info(%s::regclass)
 """
 
 
-def maintain(server: GreenplumServer, deleted: Mapping[str, int]) -> None:
+class Changed(NamedTuple):
+    """How many rows a transaction has deleted from a table and added to it, as far as that is known."""
+
+    deleted: int = 0
+    added: int = 0
+
+
+def maintain(server: GreenplumServer, changes: Mapping[str, Changed]) -> None:
     """Give back space and bring statistics up to date, where tables of the mart have changed enough.
 
     Parameters
     ----------
-    deleted
-        Tables that a transaction has written to, each with the number of rows that it deleted there.
+    changes
+        Tables that a transaction has written to. Of a table that has grown the size tells, too.
     """
     try:
         with server.statements("maintain the mart") as cursor:
             cursor.execute(LIMITS)
-            for table, rows in deleted.items():
-                _look_after(cursor, table, rows)
+            for table, changed in changes.items():
+                _look_after(cursor, table, changed)
     except XflowError as error:
         log.warning("the mart is not maintained this time: %s", error)
 
 
-def _look_after(cursor: psycopg2.extensions.cursor, table: str, deleted: int) -> None:
+def _look_after(cursor: psycopg2.extensions.cursor, table: str, changed: Changed) -> None:
     try:
         cursor.execute(SIZES, (table,))
-        if deleted or any(size > GROWN * before for size, before in cursor.fetchall()):
-            _maintain(cursor, f'mart."{table}"', deleted)
+        grown = any(
+            size > GROWN * before or changed.added > (GROWN - 1) * max(rows, 0)
+            for size, before, rows in cursor.fetchall()
+        )
+        if changed.deleted or grown:
+            _maintain(cursor, f'mart."{table}"', changed.deleted)
     except psycopg2.Error as error:
         log.warning("%s", mapped(error, f"mart.{table} is not maintained this time"))
 

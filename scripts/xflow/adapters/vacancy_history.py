@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from psycopg2 import sql
 
 from xflow.adapters import vacancy_history_tables as tables
-from xflow.adapters.greenplum_maintenance import maintain
+from xflow.adapters.greenplum_maintenance import Changed, maintain
 from xflow.adapters.greenplum_server import GreenplumServer, copy, lock
 from xflow.domain.vacancies.detail_order import KnownVacancy, worth_a_detail
 from xflow.domain.vacancies.flat import DELIVERY_SCHEMA, SIGHTING_SCHEMA
@@ -89,8 +89,8 @@ class GreenplumHistory(GreenplumServer):
             facts = (snapshot.taken_at, snapshot.scope, snapshot.complete, snapshot.vacancies, snapshot.source)
             values = (snapshot.snapshot_id, *facts, snapshot.prefix, json.dumps(dict(rates), sort_keys=True))
             cursor.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", values)  # noqa: S608
-        changed = {"sighting": replaced, "version": 0, "detail": 0, "snapshot": 0}
-        maintain(self, {f"{self._pipeline}_{table}": rows for table, rows in changed.items()})
+        changes = {"sighting": Changed(deleted=replaced), **dict.fromkeys(("version", "detail", "snapshot"), Changed())}
+        maintain(self, {f"{self._pipeline}_{table}": changed for table, changed in changes.items()})
         return True
 
     def rows(self, as_of: datetime, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
