@@ -115,7 +115,7 @@ class ContractChecker:
         times = rows.ordinals[accepted]
         if not len(times):
             return None, None, ()
-        rest = last_of_the_rest(times, (max(self._max_gap, HOLE) + 1) * self._step, FEW)
+        rest = last_of_the_rest(times, rows.series[accepted], (max(self._max_gap, HOLE) + 1) * self._step, FEW)
         oldest, newest = self._start(times.min()), self._start(times.max() if rest is None else np.int64(rest))
         if rest is None:
             return oldest, newest, ()

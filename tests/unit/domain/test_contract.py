@@ -241,6 +241,22 @@ def test_a_few_rows_far_beyond_the_rest_are_told_and_do_not_make_the_newest_valu
     assert told is None or told in verdict.notes[0]
 
 
+@pytest.mark.parametrize(("resumed", "newest"), [("abc", "2020-11-01"), ("a", "2020-06-01")])
+def test_series_that_go_on_after_a_hole_are_no_mistake(resumed, newest):
+    """Nothing was collected for four months; a prediction takes series with gaps."""
+    given = rows(*(row for name in "abcd" for row in month(name, *range(-20, 6))), *(month(n, 10)[0] for n in resumed))
+    verdict = judge(given, reject_gaps=False)
+    assert verdict.rejected == {}
+    assert bool(verdict.notes) == (resumed == "a")
+    assert verdict.newest == datetime.fromisoformat(newest)
+
+
+def test_a_mistyped_year_in_a_series_alone():
+    verdict = judge(rows(*month("a", *range(12), 264)), reject_gaps=False)
+    assert verdict.newest == datetime(2020, 12, 1)
+    assert "'a' at 2042-01-01" in verdict.notes[0]
+
+
 def test_a_text_that_is_no_time_is_rejected_with_its_text():
     given = rows(*month("a", 0, 1)).append_column(UNREADABLE, pa.array([None, {"column": "t", "text": "?"}]))
     assert broken(judge(given)) == [OK, Rule.TIMESTAMP_UNREADABLE]

@@ -116,7 +116,7 @@ class VacancyChecker:
         times = snapshots[accepted]
         if not len(times):
             return None, None, ()
-        rest = last_of_the_rest(times, HOLE, FEW)
+        rest = last_of_the_rest(times, ids[accepted], HOLE, FEW)
         oldest, newest = _time(times.min()), _time(times.max() if rest is None else np.int64(rest))
         if rest is None:
             return oldest, newest, ()
