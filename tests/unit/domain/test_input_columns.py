@@ -88,8 +88,8 @@ def test_a_missing_column_is_named_with_those_there_are():
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("note", "declare it under input.exogenous when it is known ahead, name it under input.ignore"),
-        ("Note", "unexpected column 'Note': name it under input.ignore"),  # no name that exogenous columns may have
+        ("remark", "declare it under input.exogenous when it is known ahead, name it under input.ignore"),
+        ("Remark", "unexpected column 'Remark': name it under input.ignore"),  # no name that exogenous columns may have
         ("run_key", "unexpected column 'run_key': name it under input.ignore"),
     ],
 )

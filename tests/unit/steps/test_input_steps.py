@@ -318,8 +318,8 @@ def test_what_is_not_parquet_is_named(damage, advice):
 def test_a_column_too_many_in_one_object_is_named():
     world = World()
     world.put(synthetic(1, 5), "in/a.parquet")
-    world.put(synthetic(1, 5).append_column("note", pa.array(["x"] * 5)), "in/b.parquet")
-    with pytest.raises(InputUnreadable, match=r"in/b\.parquet: unexpected column 'note': declare it"):
+    world.put(synthetic(1, 5).append_column("remark", pa.array(["x"] * 5)), "in/b.parquet")
+    with pytest.raises(InputUnreadable, match=r"in/b\.parquet: unexpected column 'remark': declare it"):
         world.check()
     assert left_nothing(world)
 
