@@ -90,10 +90,7 @@ DAMAGES: dict[str, tuple[Callable[[Files], None], str]] = {
     "pickle gone": (lambda files: files.remove("python_model.pkl"), "there is no python_model.pkl"),
     "description cut": (lambda files: files.write("MLmodel", b"flavors: ["), "there is no readable MLmodel"),
     "description empty": (lambda files: files.write("MLmodel", b""), "there is no readable MLmodel"),
-    "pickle cut": (
-        lambda files: files.write("python_model.pkl", files.read("python_model.pkl")[:900]),
-        "cannot be loaded",
-    ),
+    "pickle cut": (lambda files: files.write("python_model.pkl", half(files)), "cannot be loaded"),
     "pickle empty": (lambda files: files.write("python_model.pkl", b""), "cannot be loaded"),
     "pickle of another release": (swapped, "cannot be loaded"),
 }

@@ -15,11 +15,13 @@ import pytest
 from small_models import small_model, small_panel, small_pipeline
 from xflow.adapters.golden import INPUTS, INSIDE, OUTPUTS
 from xflow.adapters.mlflow_registry import MlflowRegistry
-from xflow.errors import ChampionMissing, DiskFull, ModelMissing, ModelRefused, ServiceUnavailable
+from xflow.errors import ChampionMissing, DiskFull, ModelDamaged, ModelMissing, ModelRefused, ServiceUnavailable
 from xflow.pipeline import Pipeline
 from xflow.refs import ModelVersionRef
 from xflow.serving.deployments import CHAMPIONS, Deployments
 from xflow.serving.model_cache import FILES, MODEL, POINTER, ModelCache, _hashes
+from xflow.serving.models import _problem
+from xflow.serving.problems import Problem
 from xflow.serving.served import ServedModels
 from xflow.settings import Settings
 
@@ -277,6 +279,25 @@ def test_what_is_not_there_is_missing(world: World) -> None:
     with pytest.raises(ChampionMissing):
         service.deploy("t_without_versions")
     assert {name for name, _ in world.counted.seen} <= {world.name, "t_without_versions"}
+
+
+def test_a_version_whose_files_are_gone_is_refused_with_what_helps(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = world.service()
+    service.deploy(world.name, "1")
+
+    def gone(version: ModelVersionRef, target: Path) -> None:
+        assert target.is_dir()
+        raise ModelDamaged(f"{version.name} version {version.version}: its files in MLflow are gone.")
+
+    monkeypatch.setattr(world.registry, "download", gone)
+    with pytest.raises(ModelDamaged, match=f"Name another version; or train again: {world.name}_train") as caught:
+        service.deploy(world.name, "3")
+    assert (world.serves(), service.states()[0].last.outcome) == (["1"], "refused")
+    told = _problem(caught.value, world.name, "3")
+    assert isinstance(told, Problem)
+    assert (told.status, "what is in service stays" in str(told.detail)) == (409, True)
 
 
 def test_a_download_that_breaks_off_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,13 +44,13 @@ def missing_files(folder: Path) -> list[str]:
     """Return which files that a model cannot be loaded without are not in its folder."""
     described = folder / "MLmodel"
     try:
-        facts = yaml.safe_load(described.read_text(encoding="utf-8"))["flavors"]["python_function"]
-        wanted = [facts["python_model"], *(each["path"] for each in facts.get("artifacts", {}).values())]
+        facts = yaml.safe_load(described.read_text(encoding="utf-8"))
+        model = str(facts["flavors"]["python_function"]["python_model"])
     except FileNotFoundError:
         return [described.name]
     except (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
         return [f"readable {described.name}"]
-    return [name for name in wanted if not (folder / name).exists()]
+    return [] if (folder / model).is_file() else [model]
 
 
 def load_with_own_code(folder: Path) -> Any:
