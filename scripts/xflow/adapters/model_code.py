@@ -12,8 +12,11 @@ import xflow
 
 PARTS = (
     "__init__.py",
+    "candidate_check.py",
+    "candidate_params.py",
     "columns.py",
     "errors.py",
+    "names.py",
     "pipeline_base.py",
     "schema.py",
     "vacancy_pipeline.py",
