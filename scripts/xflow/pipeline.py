@@ -300,6 +300,8 @@ def _fault(error: Any) -> str:
         error["msg"].removeprefix("Value error, "),
         error["input"],
     )
+    if error["type"] == "string_pattern_mismatch":  # of names alone
+        said = "a name is at most 63 lower-case letters, digits and _, a letter first"
     if error["type"] in {"value_error", "missing", "extra_forbidden"} or not isinstance(
         value, str | int | float | None
     ):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from xflow.candidate_check import parameters
+from xflow.candidate_params import EncodingParams
 from xflow.columns import IDENTIFIER
 from xflow.pipeline_base import MOST_SEED, BaseCandidate, BasePipeline, Cron, Places, Section
 
@@ -214,6 +216,16 @@ class CohortSection(Section):
             raise ValueError(f"floor {self.floor!r} is not among the candidates of every target: {names}")
         if self.salary is None and self.demand is None:
             raise ValueError("give at least one of salary and demand")
+        return self
+
+    @model_validator(mode="after")
+    def _able(self) -> "CohortSection":
+        """Refuse candidates that could learn nothing, or not what they are to learn."""
+        for each in self.candidates:
+            seen = parameters(each.kind, each.params)
+            inputs = isinstance(seen, EncodingParams) and (seen.words, seen.chars, seen.counts)
+            if inputs and not any(inputs) and not (self.categories and seen.categories):
+                raise ValueError(f"candidate {each.name}: words, chars and counts are 0 and there are no categories")
         days = [each.name for each in self.candidates if each.kind == "aft" and "salary" in each.targets]
         if days and self.salary is not None:
             raise ValueError(f"candidate {', '.join(days)}: kind aft predicts days: give it targets: [demand]")

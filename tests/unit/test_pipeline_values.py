@@ -80,6 +80,7 @@ def read(tmp_path):
         ("global_xgb", "search: {depth: [3, 3, 4]}", "name each choice once"),
         ("global_xgb", "search: {leaves: [2, 4]}", "leaves is no parameter of it"),
         ("global_xgb", "search: {depth: 4}", "search.depth"),
+        ("global_xgb, name: c/d", "params: {}", "'name' is given twice"),
         ("global_xgb", "params: {trees: 5, trees: 9}", "'trees' is given twice"),
     ],
 )

@@ -25,6 +25,25 @@ def test_a_right_file_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        ({"kind": "aft"}, r"kind aft predicts days: give it targets: \[demand\]"),
+        ({"kind": "aft", "targets": ["demand"], "params": {"scale": 0}}, "scale is 0, wanted is greater than 0"),
+        ({"kind": "aft", "targets": ["demand"], "params": {"distribution": "weibull"}}, "distribution is 'weibull'"),
+        ({"kind": "logistic", "search": {"C": [0.5, 0.05]}}, "low is below high"),
+        ({"kind": "logistic", "params": {"words": 0, "chars": 0}}, "words, chars and counts are 0"),
+        ({"kind": "xgb", "params": {"chars": 1}}, "runs of characters are 2 long and longer"),
+        ({"kind": "xgb", "params": {"seed": 1}}, "seed is no parameter of it"),
+        ({"kind": "majority", "params": {"words": 1}}, "These are: none"),
+    ],
+)
+def test_a_wrong_value_of_a_candidate_is_refused(candidate: dict[str, Any], message: str) -> None:
+    candidates = [{"name": "majority", "kind": "majority"}, {"name": "c", **candidate}]
+    with pytest.raises(ValidationError, match=message):
+        VacancyPipeline.model_validate(document(model={"candidates": candidates}))
+
+
+@pytest.mark.parametrize(
     ("section", "wrong", "message"),
     [
         ("model", {"demand": {"boundaries": [float("nan"), 20]}}, "finite number"),
