@@ -90,6 +90,8 @@ def _forecast_figures(panel: Panel, model: Forecaster, steps: int) -> tuple[np.n
         widest = int(np.argmax(model.levels))
         width = (made.bounds[2 * widest + 1] - made.bounds[2 * widest]).mean(axis=1)
         found[:, usable] = ratio(np.abs(made.mean).mean(axis=1), size), ratio(width, size)
+        # What the last season says in a model's place says nothing of the model.
+        found[:, usable[sorted(made.fell_back)]] = np.nan
     return found[0], found[1]
 
 
