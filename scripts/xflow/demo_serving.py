@@ -15,7 +15,14 @@ from xflow.serving_rest import ServingRest
 from xflow.settings import Settings, pipelines_folder
 
 PATH = "/v1/vacancies/predict"
-VACANCY = {"id": "1", "responsibility": "Проектировать и развивать сервисы на Python, проводить код-ревью"}
+VACANCY = {
+    "id": "1",
+    "responsibility": "Проектировать и развивать сервисы на Python, проводить код-ревью",
+    "name": "Старший разработчик Python",
+    "area_id": "1",
+    "professional_role_id": "96",
+    "experience_id": "between3And6",
+}
 
 
 def service(settings: Settings) -> ServingRest:

@@ -21,6 +21,14 @@ CATEGORIES = (
     "schedule_id",
     "employer_id",
 )
+SHOWN = ("responsibility", "name", "requirement")
+"""Texts that a model sees by default: every search shows them.
+
+Descriptions and skills come with details, which are fetched of vacancies that vanished first: to have one tells that a
+vacancy has closed.
+"""
+FIELDS = tuple(name for name in CATEGORIES if name != "employer_id")
+"""Categories that a model sees by default: an employer is never on both sides, so its id says nothing of others."""
 TARGETS = ("salary", "demand")
 USER_AGENT = re.compile(r"^\S+/\S+ \(\S+@\S+\)\Z")
 
@@ -176,17 +184,17 @@ class CohortSection(Section):
     Attributes
     ----------
     texts
-        Text columns; `responsibility` always is one.
+        Text columns, by default those that every search shows; `responsibility` always is one.
     categories
-        Categorical columns.
+        Categorical columns, by default all but `employer_id`.
     holdout
-        Share of the newest vacancies that no candidate sees.
+        Share of the vacancies that no candidate sees, whole employers drawn by their ids.
     folds
         Folds of the cross-validation, by employer and near-duplicate texts.
     """
 
-    texts: tuple[str, ...] = ("responsibility",)
-    categories: tuple[str, ...] = ()
+    texts: tuple[str, ...] = SHOWN
+    categories: tuple[str, ...] = FIELDS
     salary: SalaryTarget | None = SalaryTarget()
     demand: DemandTarget | None = DemandTarget()
     metric: Literal["log_loss"] = "log_loss"

@@ -9,6 +9,7 @@ import pytest
 from xflow.adapters.s3 import S3Store
 from xflow.refs import RunKey
 from xflow.sample_vacancies import write_month
+from xflow.vacancy_pipeline import FIELDS, SHOWN
 
 pytestmark = pytest.mark.e2e
 
@@ -108,8 +109,10 @@ def test_a_promotion_brings_the_champions_into_service_and_they_answer_as_the_ba
     stack.deployed([f"{PIPELINE}_{target}" for target in TARGETS])
     query = "select vacancy_id, target, cohort, probabilities from mart.vacancies_prediction where run_key = %s"
     batch = {(row[0], row[1]): (row[2], json.loads(row[3])) for row in stack.rows(query, str(predicted))}
-    texts = {row["vacancy_id"]: row["responsibility"] for row in delivered(stack, "predict").to_pylist()}
-    asked = [{"id": name, "responsibility": texts[name]} for name in sorted({name for name, _ in batch})[:50]]
+    given = {row["vacancy_id"]: row for row in delivered(stack, "predict").to_pylist()}
+    fields = (*SHOWN, *FIELDS)
+    names = sorted({name for name, _ in batch})[:50]
+    asked = [{"id": name} | {field: given[name][field] for field in fields} for name in names]
     answer = stack.service.call("POST", f"/v1/vacancies/predict?pipeline={PIPELINE}", {"vacancies": asked})
     assert len(answer["predictions"]) == len(asked) > 20
     for row in answer["predictions"]:

@@ -12,6 +12,7 @@ from xflow.candidate_params import PARAMS, EncodingParams
 from xflow.pipeline import Pipeline, load
 from xflow.pipeline_base import Section
 from xflow.settings import REPOSITORY
+from xflow.vacancy_pipeline import CohortSection, SalaryTarget
 
 GUIDES = REPOSITORY / "research" / "guides"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "research").rglob("*.md"))]
@@ -66,8 +67,13 @@ def test_the_pipeline_files_of_the_guide_load_and_the_last_one_names_every_field
         path = tmp_path / f"{yaml.safe_load(block)['pipeline']}.yaml"
         path.write_text(block)
         names.append(load(path).name)
-    assert names == ["flu_weekly", "shop_weekly"]
-    assert not list(missing(Pipeline, yaml.safe_load(blocks[-1])))
+    assert names == ["flu_weekly", "shop_weekly", "jobs"]
+    assert not list(missing(Pipeline, yaml.safe_load(blocks[1])))
+    jobs = load(tmp_path / "jobs.yaml")
+    salary = SalaryTarget(quantiles=4, not_stated="leave_out")
+    default = CohortSection(candidates=jobs.model.candidates, salary=salary)
+    assert jobs.model == default  # "all values are the default"
+    assert not list(missing(CohortSection, yaml.safe_load(blocks[2])["model"] | {"metric": "", "device": ""}))
 
 
 def test_the_picture_says_what_its_source_says():

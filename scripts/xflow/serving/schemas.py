@@ -34,7 +34,7 @@ class Vacancy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: Annotated[Code, Field(min_length=1)] = Field(description="Any name; the answer carries it", examples=["1"])
-    responsibility: Text = Field(description="Duties; markup is taken out")
+    responsibility: Text = Field(description="Duties; markup is taken out. What else is given makes the answer better")
     name: Text | None = Field(default=None, description="Title")
     requirement: Text | None = None
     description: Text | None = None

@@ -1,6 +1,7 @@
 """From flat vacancies to cohorts through the fakes of the ports: the same steps as for series."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from xflow.adapters.memory import MemoryFeatures, MemoryMart, MemoryStore
 from xflow.adapters.memory_promotions import MemoryPromotions
@@ -23,6 +25,7 @@ from xflow.errors import (
 from xflow.origin import origin_of
 from xflow.refs import FoldPlan, ModelVersionRef, Promotion, RunKey
 from xflow.schema import vacancy_tables
+from xflow.settings import REPOSITORY
 from xflow.steps import input_objects
 from xflow.steps.check_contract import check_contract
 from xflow.steps.fit import fit
@@ -39,7 +42,7 @@ from xflow.steps.promote import close_run, promote, register
 from xflow.steps.select import select
 from xflow.steps.tune import tune
 from xflow.steps.write_features import write_features
-from xflow.vacancy_pipeline import VacancyPipeline
+from xflow.vacancy_pipeline import FIELDS, SHOWN, VacancyPipeline
 
 NOW = datetime(2026, 10, 31, 6)
 WORDS = {
@@ -383,6 +386,49 @@ def test_a_champion_of_other_quantiles_is_not_replaced_without_a_comparison():
     more = World(pipeline(demand=None, salary={"quantiles": 4}), vacancies())
     more.registry, more.ledger = world.registry, world.ledger
     assert more.train("salary", "four").promoted
+
+
+def test_the_quantiles_of_the_guide_give_cohorts_of_equal_size_that_move_with_the_input():
+    guide = (REPOSITORY / "research" / "guides" / "own_pipeline.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    document = next(made for each in blocks if (made := yaml.safe_load(each)).get("kind") == "vacancies")
+    fast = {"candidates": document["model"]["candidates"][:2], "trials": 1, "demand": None}
+    document = document | {"input": {"train": "in/", "predict": "in/"}, "model": document["model"] | fast}
+    world = World(VacancyPipeline.model_validate(document), vacancies(800))
+    assert world.train("salary").promoted
+    model = world.registry.load(world.registry.champion("jobs_salary"))
+    assert len(model.cohorts) == len(model.boundaries) + 1 == 4
+    assert all(boundary % 100 == 0 for boundary in model.boundaries)
+    data = CohortModels(world.config).data(world.plans["one", "salary"], world.features)
+    counts = np.array([*data.labels.counts().values()])
+    assert counts / counts.sum() == pytest.approx([0.25] * 4, abs=0.03)
+    world.put(vacancies(800, seed=2))
+    judged = world.train("salary", "two")
+    assert (judged.promoted, judged.champion) == (False, "1")
+    assert "the quantiles of this input are" in judged.reason
+
+
+def test_flat_rows_of_duties_alone_are_trained_on_and_predicted(trained):
+    assert trained.config.model.texts == SHOWN  # by default; the rows have one
+    assert trained.config.model.categories == FIELDS
+    assert len(trained.predict("bare")) == 2 * 360
+    for target in ("salary", "demand"):
+        metrics = trained.registry.runs[f"jobs/train/one/{target}"]["metrics"]
+        assert metrics["holdout_log_loss_duties_alone"] == pytest.approx(metrics["holdout_log_loss"])
+
+
+def test_all_fields_are_learned_from_and_the_figure_of_the_duties_alone_stands_beside():
+    table = vacancies(600)
+    pay = np.nan_to_num(np.array(table["salary_from"].to_pylist(), dtype=float))
+    told = [
+        ["noExperience", "between1And3", "between3And6", "moreThan6"][int(x > 1) + (x > 1e5) + (x > 2e5)] for x in pay
+    ]
+    same = ["делать что нужно" + f" раз{i} два{i} три{i}" for i in range(len(table))]
+    rows = table.set_column(table.column_names.index("responsibility"), "responsibility", pa.array(same))
+    world = World(pipeline(demand=None), rows.append_column("experience_id", pa.array(told)))
+    assert world.train("salary").promoted
+    metrics = world.registry.runs["jobs/train/one/salary"]["metrics"]
+    assert metrics["holdout_log_loss"] < 0.3 < metrics["holdout_log_loss_duties_alone"]
 
 
 def test_a_champion_of_lifetimes_outranks_ages_unless_the_file_asks_for_them(trained):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from xflow.columns import ROW_ID, SNAPSHOT_AT, VACANCY_ID
+from xflow.columns import RESPONSIBILITY, ROW_ID, SNAPSHOT_AT, VACANCY_ID
 from xflow.domain.vacancies.contract import rate_of, ticks, time_faults
 from xflow.domain.vacancies.salary import net_monthly, stated
 from xflow.domain.vacancies.text import clean, lemmas
@@ -61,6 +61,12 @@ def text_frame(frame: pd.DataFrame, texts: Sequence[str], categories: Sequence[s
             change = clean if name in texts else _code
             made[name] = [change(None if pd.isna(value) else value) for value in given]
     return pd.DataFrame(made, index=frame.index, dtype=object)
+
+
+def duties_alone(frame: pd.DataFrame, texts: Sequence[str], categories: Sequence[str]) -> pd.DataFrame:
+    """Return a features frame as if nothing were known of vacancies but the text of their duties."""
+    kept = {RESPONSIBILITY, RESPONSIBILITY + LEMMAS}
+    return frame.assign(**dict.fromkeys({*text_columns(texts, categories)} - kept, ""))
 
 
 def features_frame(

@@ -14,6 +14,7 @@ from xflow.columns import ROW_ID, VACANCY_ID
 from xflow.domain.tuning import TuneResult
 from xflow.domain.vacancies import figures, metrics, tuning
 from xflow.domain.vacancies.candidates import Setting, build
+from xflow.domain.vacancies.features import duties_alone
 from xflow.domain.vacancies.model import CohortModel, combine, fit_model
 from xflow.domain.vacancies.records import to_frame
 from xflow.errors import ConfigInvalid
@@ -47,8 +48,8 @@ class CohortModels:
     ) -> FoldPlan:
         """Return the plan that every candidate of a target is tuned and judged by.
 
-        The newest vacancies that a model can be judged by are the holdout, whole employers and near-duplicate
-        texts at a time; no candidate sees them, or others of their employers, before the promotion.
+        The holdout is of employers that no training learns from, near-duplicate texts included, and like all
+        vacancies that a model can be judged by.
 
         Raises
         ------
@@ -127,6 +128,8 @@ class CohortModels:
         made, naive = model.probabilities(data.holdout), floor.probabilities(data.holdout)
         found = {f"holdout_{name}": value for name, value in metrics.scores(made, data.holdout_labels).items()}
         found["holdout_log_loss_floor"] = metrics.log_loss(naive, data.holdout_labels)
+        alone = model.probabilities(duties_alone(data.holdout, self._model.texts, self._model.categories))
+        found["holdout_log_loss_duties_alone"] = metrics.log_loss(alone, data.holdout_labels)
         found["holdout_vacancies"] = float(data.holdout_labels.judged.sum())
         example = data.frame[[*self._model.texts, *self._model.categories]].head(EXAMPLE_ROWS)
         model = replace(model, learned=frozenset(identities(data.frame).ravel().tolist()))
