@@ -157,7 +157,7 @@ async def forecast(
         source = await asyncio.to_thread(predictor.features.source, config, asked.series_ids)
     else:
         source = sent(config, asked.series or [], horizon)
-    _check_horizon(source, horizon, ask.service.settings.most_values)
+    _check_horizon(source, horizon, ask.service.settings.most_values, config.model.horizon)
     found = await predictor.forecasts(source, horizon)
     if source.panel.n_series * horizon <= INLINE_VALUES:
         return _answer(ask, asked, source, found)
@@ -184,15 +184,18 @@ def _check(asked: SeriesAsked, limits: ServingSettings) -> None:
         raise Problem(422, detail, {"body.series": f"at most {limits.most_values} values"})
 
 
-def _check_horizon(source: Source, horizon: int, most_values: int) -> None:
-    """Check that the forecast is not too large, ends in time, and knows its exogenous columns as far ahead."""
+def _check_horizon(source: Source, horizon: int, most_values: int, usual: int) -> None:
+    """Check that the forecast is not too large, ends in time, and knows its exogenous columns as far ahead.
+
+    Within the pipeline's own horizon, `usual`, a series that does not know them is answered as the pipeline predicts it.
+    """
     panel, steps = source.panel, source.lead + horizon
     if steps.sum() > most_values:
         detail = f"{steps.sum()} steps to forecast, with those up to as_of: at most {most_values} a request"
         raise Problem(422, detail, {"body.horizon": f"{len(steps)} series times {steps.max()} steps are too many"})
     if (panel.ends + steps * panel.step).max() > pd.Period(f"{LAST_YEAR}-12-31", freq=panel.freq).ordinal:
         raise Problem(422, f"the forecast goes beyond {LAST_YEAR}", {"body.horizon": "ends too late"})
-    if panel.exog_names:
+    if panel.exog_names and horizon > usual:
         short = np.flatnonzero(np.diff(panel.exog_offsets) - panel.lengths < steps)
         if len(short):
             named = ", ".join(panel.ids[short[:5]])

@@ -309,9 +309,11 @@ def priced(tmp_path: Path) -> Iterator[TestClient]:
 
 def test_columns_must_be_known_as_far_as_the_forecast(priced: TestClient) -> None:
     assert priced.post(URL, json={"series_ids": ["s0"], "horizon": 2}).status_code == 200
-    found = priced.post(URL, json={"series_ids": ["s0", "s1"], "horizon": 2})
+    # As the pipeline does: a series that does not know its columns is forecast all the same, alone.
+    assert len(priced.post(URL, json={"series_ids": ["s0", "s1"], "horizon": HORIZON}).json()["forecasts"]) == 2
+    found = priced.post(URL, json={"series_ids": ["s0", "s1"], "horizon": HORIZON + 1})
     assert "body.horizon" in problem(found, 422)
-    assert "such as s1, know price" in found.json()["detail"]
+    assert "such as s0, s1, know price" in found.json()["detail"]
     price = [1.0] * 5
     one = MINE | {"exogenous": {"price": price}}
     assert priced.post(URL, json={"series": [one], "horizon": 2}).status_code == 200
