@@ -187,7 +187,7 @@ def _check(asked: SeriesAsked, limits: ServingSettings) -> None:
 def _check_horizon(source: Source, horizon: int, most_values: int, usual: int) -> None:
     """Check that the forecast is not too large, ends in time, and knows its exogenous columns as far ahead.
 
-    Within the pipeline's own horizon, `usual`, a series that does not know them is answered as the pipeline predicts it.
+    Within the pipeline's own horizon, `usual`, a series that does not know them is answered as predict forecasts it.
     """
     panel, steps = source.panel, source.lead + horizon
     if steps.sum() > most_values:
