@@ -2,7 +2,6 @@
 
 import math
 import re
-from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -276,7 +275,7 @@ class BasePipeline(Section):
             raise ValueError("a pipeline's name is at most 40 lower-case letters, digits and _, as tourism_monthly")
         return name
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The pipeline's name, also the prefix of its DAGs, tables and registered models."""
         return self.pipeline

@@ -23,6 +23,7 @@ CHECKED = {
     "rows_accepted": 3,
     "rows_rejected": 0,
     "rejected_by_rule": {},
+    "accepted_without": {},
     "as_of": "2026-10-31T06:00:00",
     "objects": [{"uri": "s3://b/in.parquet"}],
 }

@@ -40,7 +40,7 @@ def test_a_right_file_is_taken() -> None:
 def test_a_wrong_value_of_a_candidate_is_refused(candidate: dict[str, Any], message: str) -> None:
     candidates = [{"name": "majority", "kind": "majority"}, {"name": "c", **candidate}]
     with pytest.raises(ValidationError, match=message):
-        VacancyPipeline.model_validate(document(model={"candidates": candidates}))
+        VacancyPipeline.model_validate(document(model={"categories": [], "candidates": candidates}))
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ def called[T](call: Callable[[], T]) -> T:
     """
     try:
         return call()
-    except (XflowError, MemoryError):
-        raise
+    except (XflowError, MemoryError, OSError, ImportError, SyntaxError):
+        raise  # a fault of the machine or of the installation says nothing of a series
     except Exception as error:
         said = " ".join(str(error).split())[:LONGEST]
         raise ModelFailed(f"{type(error).__name__}: {said}" if said else type(error).__name__) from error

@@ -179,9 +179,12 @@ def test_after_a_gap_too_little_history_is_carried_on_and_told():
 
 def test_a_candidate_without_one_forecast_of_its_own_is_refused():
     panel = seasonal_panel(n=8, longest=60)
+    values = panel.values.copy()
+    values[panel.offsets[:-1]] = 0.0  # where no part of a model can be multiplicative
+    panel = Panel(panel.freq, panel.ids, panel.starts, panel.offsets, values)
     folds = backtest.plan_folds(panel.lengths, 6, 2, 25)
     with pytest.raises(ModelFailed, match=r"no forecast of its own for any of 8 series, such as s00, .*: ets failed"):
-        backtest.run(lambda: build_candidate("ets", {"model": "ANM"}, SETTING), panel, folds)
+        backtest.run(lambda: build_candidate("ets", {"model": "MAM"}, SETTING), panel, folds)
 
 
 def test_fallbacks_count_in_the_backtest():
@@ -203,6 +206,14 @@ def test_what_a_package_raises_on_the_fit_names_candidate_and_series():
 
     with pytest.raises(ModelFailed, match="xgb cannot be fitted on 1 series, such as s0: RuntimeError: depth"):
         Guarded(SimpleNamespace(fit=fit), "xgb", 12).fit(panel_of(np.arange(5.0)))
+
+
+def test_a_fault_of_the_installation_is_no_failure_of_a_series():
+    def attempt(panel, horizon):
+        raise ImportError("etna is not installed")
+
+    with pytest.raises(ImportError):
+        Guarded(SimpleNamespace(attempt=attempt), "ets", 12).attempt(panel_of(np.arange(5.0)), 3)
 
 
 def test_the_simple_forecast_repeats_the_last_season_or_the_last_value():
