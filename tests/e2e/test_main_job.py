@@ -105,7 +105,12 @@ def test_the_feature_set_is_ready(stack, trained):
 
 def test_every_prediction_is_linked_to_its_input_row(stack, predicted):
     wanted = SERIES * HORIZON
-    assert stack.counts("tourism_monthly_prediction")[str(predicted)] == wanted
+    without = stack.rows(
+        "select series_id, step, note from mart.tourism_monthly_prediction where run_key = %s and forecast is null",
+        str(predicted),
+    )
+    assert without == [("loner", 0, "no forecast: all its rows were rejected (value_not_finite)")]
+    assert stack.counts("tourism_monthly_prediction")[str(predicted)] == wanted + len(without)
     linked = stack.rows(
         "select count(*) from mart.tourism_monthly_lineage where run_key = %s and input_timestamp = '2023-06-01'",
         str(predicted),
@@ -116,7 +121,8 @@ def test_every_prediction_is_linked_to_its_input_row(stack, predicted):
 def test_a_promotion_brings_the_champion_into_service_and_it_answers_as_the_batch_does(stack, predicted):
     run_id = stack.deployed([PIPELINE])
     query = (
-        "select series_id, step, forecast, lower_80, upper_95 from mart.tourism_monthly_prediction where run_key = %s"
+        "select series_id, step, forecast, lower_80, upper_95 from mart.tourism_monthly_prediction "
+        "where run_key = %s and forecast is not null"
     )
     batch = {(row[0], row[1]): row[2:] for row in stack.rows(query, str(predicted))}
     asked = {"series_ids": sorted({series for series, _ in batch}), "horizon": HORIZON}
@@ -141,12 +147,13 @@ def test_predictions_on_s3_match_their_manifest(stack, predicted, tmp_path):
     manifest_key = next(key for key in keys if key.endswith("_manifest.json"))
     bucket = stack.settings.s3_bucket
     manifest = json.loads(stack.s3.get_object(Bucket=bucket, Key=manifest_key)["Body"].read())
-    assert manifest["rows"] == SERIES * HORIZON
+    assert manifest["rows"] == SERIES * HORIZON + 1  # and the series whose only row was rejected
     for part in manifest["parts"]:
         local = tmp_path / "part.parquet"
         stack.s3.download_file(bucket, part["uri"].removeprefix(f"s3://{bucket}/"), str(local))
         frame = pq.read_table(local).to_pandas()
         assert len(frame) == part["rows"]
+        frame = frame[frame["forecast"].notna()]
         assert (frame["lower_95"] <= frame["lower_80"]).all()
         assert (frame["upper_80"] <= frame["upper_95"]).all()
         assert frame["timestamp"].min() == np.datetime64("2023-07-01")
