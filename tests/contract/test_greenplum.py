@@ -362,7 +362,7 @@ def test_predictions_of_an_earlier_version_get_a_note_and_may_be_empty(
     select(stores, f"ALTER TABLE {table} DROP COLUMN note")
     for name in first:
         select(stores, f"ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL")
-    words = {**greenplum_tables._words(key.pipeline, TABLES, on_greenplum=False), "added_names": ""}
+    words = {**greenplum_tables._words(key.pipeline, TABLES, Dialect(0)), "added_names": ""}
     select(stores, greenplum_tables._render("lineage", words))
     select(stores, f"CREATE VIEW mart.{key.pipeline}_of_mine AS SELECT * FROM {view}")
     prepared.start_run(key, {})

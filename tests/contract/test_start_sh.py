@@ -1,5 +1,6 @@
 """start.sh on a stack of its own: what it starts, what survives, and what it refuses."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -111,7 +112,10 @@ def process_lives(pid: int) -> bool:
 
 def listeners(pid: int) -> set[str]:
     """Return the local addresses, in the kernel's hexadecimal, on which a process listens."""
-    sockets = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    sockets = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a file that was closed meanwhile
+            sockets.add(str(entry.readlink()))
     found = set()
     for table in ("tcp", "tcp6"):
         for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

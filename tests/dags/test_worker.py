@@ -58,7 +58,7 @@ def seen(airflow_environment: dict[str, str], tmp_path: Path) -> Any:
     return run
 
 
-KNOWN_TO_PLUGINS = {f"xflow.domain{name}" for name in ("", ".alert", ".deadline", ".datasets")}
+KNOWN_TO_PLUGINS = {f"xflow.domain{name}" for name in ("", ".alert", ".deadline", ".datasets", ".object_names")}
 """What Airflow's plugins import; the rest of the code is read anew by every task, so that an edit counts at once."""
 
 
