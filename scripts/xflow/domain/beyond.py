@@ -45,8 +45,8 @@ def _few(count: npt.NDArray[np.int64], total: int, share: float) -> npt.NDArray[
 
 def told(what: str, count: int, total: int, examples: list[str], newest: str) -> str:
     """Return the sentence about rows beyond the rest."""
-    rows = "row lies" if count == 1 else "rows lie"
+    lie = "lies" if count == 1 else "lie"
     return (
-        f"{count} of {total} accepted {rows} far after all others: {what} {', '.join(examples)}. The newest time is "
-        f"taken as {newest}, without them: correct them, or give as_of."
+        f"{count} of {total} accepted rows {lie} far after all others: {what} {', '.join(examples)}. The newest time "
+        f"is taken as {newest}, without them: correct them, or give as_of."
     )

@@ -223,7 +223,7 @@ def test_rejected_rows_say_nothing_of_the_newest_value():
             [("typo", 270)],
             0,
             "2020-12-01",
-            "1 of 37 accepted row lies far after all others: series 'typo' at 2042-07-01",
+            "1 of 37 accepted rows lies far after all others: series 'typo' at 2042-07-01",
         ),
         ([("typo", 16)], 0, "2020-12-01", "series 'typo' at 2021-05-01"),
         ([("typo", 15)], 0, "2021-04-01", None),  # three steps and fewer may be a late delivery

@@ -31,7 +31,7 @@ ETS = ("ets", {"model": "MAM"})
 XGB = ("global_xgb", {"trees": 10, "lags": 4, "cycles": 1, "min_child_weight": 1.0})
 
 
-def pipeline(exogenous=(), max_gap=0):
+def pipeline(exogenous=(), max_gap=0, origin="series_end"):
     naive = {"name": "naive", "kind": "seasonal_naive"}
     return Pipeline.model_validate(
         {
@@ -39,7 +39,13 @@ def pipeline(exogenous=(), max_gap=0):
             "description": "Generated series.",
             "input": {"train": "in/", "predict": "in/", "exogenous": list(exogenous)},
             "contract": {"frequency": "M", "min_length": 36, "max_gap": max_gap, "max_rejected": 0.5},
-            "model": {"seasonality": 12, "horizon": HORIZON, "floor": "naive", "candidates": [naive]},
+            "model": {
+                "seasonality": 12,
+                "horizon": HORIZON,
+                "floor": "naive",
+                "origin": origin,
+                "candidates": [naive],
+            },
         }
     )
 
@@ -200,6 +206,24 @@ def test_history_before_a_gap_is_left_out_at_predict(monkeypatch):
     same(rows.drop(columns=["note", "input_row_id"]), short.drop(columns=["note", "input_row_id"]), ["s2"])
     filled, _ = predicted(pipeline(max_gap=4), model, data[~missing], monkeypatch)
     assert notes(filled) == {}
+
+
+def test_a_series_that_ended_long_before_the_origin_is_marked(monkeypatch):
+    data = frame()
+    model = fitted(ETS, data)
+    ended = {"s2": "2024-10-01", "s5": "2024-09-01", "s6": "2022-12-01"}  # 2, 3 and 24 steps before as_of
+    kept = data[data.timestamp <= data.series_id.map(ended).fillna("2024-12-01").astype("datetime64[ns]")]
+    one_zero = kept.copy()
+    one_zero.loc[(kept.series_id == "s6") & (kept.timestamp == "2021-01-01"), "value"] = 0.0
+    rows, _ = predicted(pipeline(origin="as_of"), model, one_zero, monkeypatch)
+    assert set(rows[rows.step == 1].timestamp) == {pd.Timestamp("2025-01-01")}
+    told = notes(rows)
+    far = "far ahead: {} steps lie between the last value and the origin, the model was judged on 3"
+    assert told["s5"] == far.format(3)
+    assert told["s6"].startswith("fallback to last season: ets failed on it")
+    assert told["s6"].endswith(f"; {far.format(24)}")
+    assert set(told) == {"s5", "s6"}
+    assert notes(predicted(pipeline(), model, kept, monkeypatch)[0]) == {}
 
 
 def test_a_training_still_rejects_a_gap():

@@ -31,6 +31,8 @@ def forecast_after(
 ) -> tuple[npt.NDArray[np.datetime64], Forecast]:
     """Return forecasts that begin `lead` steps after the ends of the series.
 
+    A note says when all of them lie further ahead of the last value than the steps that the model was judged on.
+
     Returns
     -------
     timestamps, forecast
@@ -38,5 +40,10 @@ def forecast_after(
     """
     made = model.forecast(panel, horizon + lead)
     bounds = tuple(bound[:, lead:] for bound in made.bounds)
-    cut = replace(made, mean=made.mean[:, lead:], bounds=bounds)
+    notes = made.notes
+    if lead >= model.horizon:
+        judged = f"the model was judged on {model.horizon}"
+        far = f"far ahead: {lead} steps lie between the last value and the origin, {judged}"
+        notes = {i: f"{notes[i]}; {far}" if i in notes else far for i in range(panel.n_series)}
+    cut = replace(made, mean=made.mean[:, lead:], bounds=bounds, notes=notes)
     return panel.future_timestamps(horizon + lead)[:, lead:], cut
