@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 
@@ -21,12 +20,12 @@ from xflow.serving.answering import Ask, Asking, JsonBody, ModelVersion
 from xflow.serving.batching import Lanes
 from xflow.serving.problems import Problem, problem_responses
 from xflow.serving.schemas_series import SeriesAsked, SeriesForecasts
-from xflow.serving.series_source import LAST_YEAR, PublishedFeatures, Source, sent
+from xflow.serving.series_source import PublishedFeatures, Source, sent
 from xflow.serving.served import ServedModel
 from xflow.serving.service import Service, Services
 from xflow.settings import ServingSettings
 from xflow.steps.kinds.read_panel import panel_of
-from xflow.steps.kinds.series_forecast import forecast_after
+from xflow.steps.kinds.series_forecast import LAST_YEAR, ends_too_late, forecast_after
 
 router = APIRouter(prefix="/v1/series", tags=["series"])
 
@@ -193,7 +192,7 @@ def _check_horizon(source: Source, horizon: int, most_values: int, usual: int) -
     if steps.sum() > most_values:
         detail = f"{steps.sum()} steps to forecast, with those up to as_of: at most {most_values} a request"
         raise Problem(422, detail, {"body.horizon": f"{len(steps)} series times {steps.max()} steps are too many"})
-    if (panel.ends + steps * panel.step).max() > pd.Period(f"{LAST_YEAR}-12-31", freq=panel.freq).ordinal:
+    if ends_too_late(panel, steps):
         raise Problem(422, f"the forecast goes beyond {LAST_YEAR}", {"body.horizon": "ends too late"})
     if panel.exog_names and horizon > usual:
         short = np.flatnonzero(np.diff(panel.exog_offsets) - panel.lengths < steps)

@@ -17,12 +17,12 @@ from xflow.refs import FeatureSetRef
 from xflow.serving.problems import Problem
 from xflow.serving.schemas_series import Series
 from xflow.steps.kinds.read_panel import panel_of
-from xflow.steps.kinds.series_forecast import leads
+from xflow.steps.kinds.series_forecast import LAST_YEAR, leads
 
 FRESH_SECONDS = 3.0
 NAMED = 5
-FIRST_YEAR, LAST_YEAR = 1700, 2250
-"""Times are nanoseconds since 1970, which end soon after."""
+FIRST_YEAR = 1700
+"""Of times that are sent; times are nanoseconds, which begin soon before."""
 
 
 @dataclass(frozen=True, slots=True)

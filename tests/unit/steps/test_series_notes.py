@@ -14,7 +14,7 @@ from xflow.domain.candidate import Setting, build_candidate
 from xflow.domain.forecaster import Forecaster
 from xflow.domain.intervals import Conformal
 from xflow.domain.panel import Panel
-from xflow.errors import ModelIncompatible
+from xflow.errors import ConfigInvalid, ModelIncompatible
 from xflow.pipeline import Pipeline
 from xflow.refs import ModelVersionRef, RunKey
 from xflow.schema import series_tables
@@ -76,7 +76,7 @@ def fitted(kind, data, exogenous=()):
     return Forecaster.fit(panel, {kind[0]: (1.0, model)}, widths, 12, HORIZON)
 
 
-def predicted(config, model, data, monkeypatch, as_of=None):
+def predicted(config, model, data, monkeypatch, as_of=None, horizon=None):
     """Run the steps of a prediction over stores in memory; return its rows as a frame, and the ledger's row."""
     store, mart, features, registry = MemoryStore(), MemoryMart(), MemoryFeatures(), MemoryRegistry()
     mart.prepare("demo", series_tables(config.input.exogenous, config.model.levels))
@@ -91,7 +91,7 @@ def predicted(config, model, data, monkeypatch, as_of=None):
     made = write_features(KEY, config, checked, store=store, features=features)
     mart.note_run(KEY, {"metrics": {"drift_level": 0}})
     stores = {"store": store, "feature_store": features, "registry": registry, "ledger": MemoryPromotions()}
-    written = predict(KEY, config, checked, made, None, "commit", **stores)
+    written = predict(KEY, config, checked, made, horizon, "commit", **stores)
     load = load_predictions(KEY, config, written, store=store, mart=mart)
     manifest = json.loads(store.get(written.manifest))
     assert (manifest["rows"], manifest["figures"]) == (load.rows, written.figures)
@@ -224,6 +224,16 @@ def test_a_series_that_ended_long_before_the_origin_is_marked(monkeypatch):
     assert told["s6"].endswith(f"; {far.format(24)}")
     assert set(told) == {"s5", "s6"}
     assert notes(predicted(pipeline(), model, kept, monkeypatch)[0]) == {}
+
+
+@pytest.mark.parametrize(
+    ("origin", "as_of", "horizon"), [("series_end", None, 3000), ("as_of", "9999-01-01", None), ("as_of", None, 2713)]
+)
+def test_a_forecast_that_times_cannot_hold_is_refused(monkeypatch, origin, as_of, horizon):
+    data = frame()
+    model, config = fitted(ETS, data), pipeline(origin=origin)
+    with pytest.raises(ConfigInvalid, match="go beyond 2250: choose a smaller horizon, or an earlier as_of"):
+        predicted(config, model, data, monkeypatch, as_of, horizon)
 
 
 def test_a_training_still_rejects_a_gap():

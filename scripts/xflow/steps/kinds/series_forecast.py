@@ -5,12 +5,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from xflow.domain.forecaster import Forecast
 from xflow.domain.panel import Panel
 
 if TYPE_CHECKING:
     from xflow.domain.forecaster import Forecaster
+
+
+LAST_YEAR = 2250
+"""Last year that is forecast: times are counted in nanoseconds, of which an int64 holds no more than to 2262."""
+
+
+def ends_too_late(panel: Panel, steps: npt.NDArray[np.int64]) -> bool:
+    """Return whether a forecast of so many steps after each series' end goes beyond `LAST_YEAR`."""
+    last = pd.Period(f"{LAST_YEAR}-12-31", freq=panel.freq).ordinal
+    return bool((panel.ends + steps * panel.step > last).any())
 
 
 def leads(origin: str, as_of: str, panel: Panel) -> npt.NDArray[np.int64]:

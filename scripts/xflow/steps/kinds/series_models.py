@@ -19,7 +19,7 @@ from xflow.domain.intervals import series_scale
 from xflow.domain.metrics import coverage, mean_error, per_series
 from xflow.domain.panel import Panel, period_starts
 from xflow.domain.promotion import FEWEST_GROUPS
-from xflow.errors import ContractViolated, ModelFailed, ModelIncompatible
+from xflow.errors import ConfigInvalid, ContractViolated, ModelFailed, ModelIncompatible
 from xflow.pipeline import Candidate, Pipeline
 from xflow.ports import FeatureStore, ObjectStore
 from xflow.refs import CheckedInput, FeatureSetRef, FittedModel, FoldPlan, Selection
@@ -27,7 +27,7 @@ from xflow.schema import bound_names
 from xflow.steps.kinds import Champion, Fitted, Predicted, Progress
 from xflow.steps.kinds.holdout import series_holdout
 from xflow.steps.kinds.read_panel import read_panel
-from xflow.steps.kinds.series_forecast import forecast_after, leads
+from xflow.steps.kinds.series_forecast import LAST_YEAR, ends_too_late, forecast_after, leads
 from xflow.steps.kinds.series_input import SeriesInput
 from xflow.steps.kinds.series_left_out import LeftOut, left_out
 
@@ -256,20 +256,28 @@ class SeriesModels:
 
         Raises
         ------
+        ConfigInvalid
+            The forecast goes beyond the last year that there can be.
         ModelIncompatible
             No series knows the exogenous columns as far ahead.
         """
         (champion,) = champions.values()
         panel, origins = read_panel(features, ref)
         lead = leads(self._model.origin, checked.as_of, panel)
+        steps = lead + (horizon or self._model.horizon)
+        if ends_too_late(panel, steps):
+            raise ConfigInvalid(
+                f"{self._pipeline.name}: {steps.max()} steps of frequency {panel.freq}, of which {lead.max()} up to "
+                f"as_of {checked.as_of}, go beyond {LAST_YEAR}: choose a smaller horizon, or an earlier as_of"
+            )
         if champion.model.needs_exogenous:
-            self._check_known_ahead(panel, lead + (horizon or self._model.horizon))
+            self._check_known_ahead(panel, steps)
         for first in range(0, panel.n_series, SERIES_A_CHUNK):
             chosen = np.arange(first, min(first + SERIES_A_CHUNK, panel.n_series))
-            for steps in np.unique(lead[chosen]):
-                same = chosen[lead[chosen] == steps]
+            for ahead in np.unique(lead[chosen]):
+                same = chosen[lead[chosen] == ahead]
                 yield _predicted(
-                    champion, panel.select(same), origins[same], horizon or self._model.horizon, int(steps)
+                    champion, panel.select(same), origins[same], horizon or self._model.horizon, int(ahead)
                 )
         untold = left_out(SeriesInput(self._pipeline), panel.ids, checked, store)
         yield Predicted(_without_forecast(champion, panel.freq, untold, checked.as_of), 0, {WITHOUT: len(untold)})
