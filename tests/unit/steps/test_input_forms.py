@@ -323,6 +323,19 @@ DELIVERED = {
         ["20261031T060000-h/a.parquet", "20261031T060000-h/b.parquet", "20261030T1-h.parquet"],
         [0, 1],
     ),
+    "other dates": (["2026_10_30.parquet", "2026.10.31.parquet", "2026_10_31_1.parquet"], [1, 2]),
+    "Russian dates": (["vac_30.11.2025.parquet", "vac_31.10.2026.parquet", "vac_01.10.2026.parquet"], [1]),
+    "times of a day": (["2026-10-31T06.parquet", "2026-10-31T18-30.parquet", "20261031T1215.parquet"], [1]),
+    "folders of days": (["2026/10/30/a.parquet", "2026/10/31/a.parquet", "2026/10/31/b.parquet"], [1, 2]),
+    "folders of Hive": (
+        [
+            "year=2026/month=9/day=30/a.parquet",
+            "year=2026/month=10/day=2/a.parquet",
+            "year=2026/month=10/day=1/a.parquet",
+        ],
+        [1],
+    ),
+    "no dates": (["2026-02-30.parquet", "2026/13/01/a.parquet", "12026-10-31.parquet"], [0, 1, 2]),
     "folders by value": (["area=1/a.parquet", "area=2/a.parquet", "area=2/b.parquet"], [0, 1, 2]),
 }
 
@@ -346,11 +359,27 @@ def test_folders_below_the_pipelines_own_prefix_are_deliveries():
     assert given.run("s3://memory/in/a/")[0].rows_in == 10
 
 
-def test_a_mistyped_year_in_one_vacancy_does_not_decide_for_all():
-    times = pa.array([SNAPSHOT] * (VACANCIES - 1) + [dt.datetime(2042, 1, 1)], pa.timestamp("us"))
+@pytest.mark.parametrize(
+    ("as_of", "rows"), [(None, 20), ("2026-10-31", 20), ("2026-10-30T23:00", 10), ("2026-10-30", 10)]
+)
+def test_a_dated_delivery_is_made_when_its_day_begins(as_of, rows):
+    given = Input("vacancies")
+    early = {"snapshot_at": pa.array([dt.datetime(2026, 10, 30)] * VACANCIES, pa.timestamp("us"))}
+    late = {"snapshot_at": pa.array([dt.datetime(2026, 10, 31)] * VACANCIES, pa.timestamp("us"))}
+    given.put(
+        flat(**early).slice(0, 10), flat(**late).slice(0, 20), names=["dt=2026-10-30/a.parquet", "31.10.2026.parquet"]
+    )
+    assert given.run(as_of=as_of)[0].rows_in == rows
+    with pytest.raises(InputMissing, match="no delivery was made up to 2026-10-29"):
+        given.run(as_of="2026-10-29")
+
+
+@pytest.mark.parametrize("typo", [dt.datetime(2042, 1, 1), SNAPSHOT.replace(year=SNAPSHOT.year + 1) - dt.timedelta(30)])
+def test_a_mistyped_year_in_one_vacancy_does_not_decide_for_all(typo):
+    times = pa.array([SNAPSHOT] * (VACANCIES - 1) + [typo], pa.timestamp("us"))
     checked, _ = Input("vacancies").put(flat(snapshot_at=times)).run()
     assert checked.as_of == SNAPSHOT.isoformat()
-    assert "vacancy '29' at 2042-01-01" in checked.notes[0]
+    assert f"vacancy '29' at {typo:%Y-%m-%d}" in checked.notes[0]
 
 
 @pytest.mark.parametrize("lonely", [False, True])

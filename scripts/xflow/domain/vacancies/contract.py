@@ -30,8 +30,8 @@ AHEAD = np.timedelta64(1, "D").astype("m8[us]").astype(np.int64)
 FEW = 0.01
 """Largest share of the accepted rows whose snapshots can lie far beyond the rest."""
 
-HOLE = int(np.timedelta64(366, "D").astype("m8[us]").astype(np.int64))
-"""Time without any snapshot after which a few lie far beyond the rest, in microseconds: a mistyped year."""
+HOLE = int(np.timedelta64(300, "D").astype("m8[us]").astype(np.int64))
+"""Time without any snapshot after which a few lie far beyond the rest, in microseconds: a year mistyped, by 1 even."""
 
 EXAMPLES = 5
 

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
 
@@ -27,16 +28,28 @@ PARTS = ""
 STAMP = re.compile(r"(\d{8}T\d{6})-")
 """Begins the name of a delivery that a collection made."""
 
-DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})-?(0[1-9]|1[0-2])-?([0-2]\d|3[01])(?!\d)")
+_YEAR, _MONTH, _DAY = r"(?P<year>(?:19|20)\d{2})", r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
+_TIME = r"(?:T(?P<hour>[01]\d|2[0-3])(?:[-:_.]?(?P<minute>[0-5]\d))?(?:[-:_.]?(?P<second>[0-5]\d))?)?"
+
+DATES = (
+    re.compile(r"(?:year=)?(?P<year>(?:19|20)\d{2})/(?:month=)?(?P<month>\d{1,2})/(?:day=)?(?P<day>\d{1,2})/"),
+    re.compile(rf"[^/]*?(?<!\d){_YEAR}(?P<sign>[-_.]?){_MONTH}(?P=sign){_DAY}(?!\d){_TIME}"),
+    re.compile(rf"[^/]*?(?<!\d){_DAY}(?P<sign>[-_.]){_MONTH}(?P=sign){_YEAR}(?!\d){_TIME}"),
+)
+"""How a name below a prefix says the date of its delivery: by folders, or in its first part, the year first or last."""
+
+UNITS = ("year", "month", "day", "hour", "minute", "second")
 
 
 def delivered_at(name: str) -> datetime | None:
-    """Return when a delivery was made, from its name below the prefix; None of other names."""
-    found = STAMP.match(name)
-    try:
-        return datetime.strptime(found[1], "%Y%m%dT%H%M%S") if found else None  # noqa: DTZ007  # UTC without a zone
-    except ValueError:
-        return None
+    """Return when a delivery was made, from a name below the prefix: of a date its midnight; None of other names."""
+    for written in DATES:
+        found = written.match(name)
+        given = found.groupdict() if found else {}
+        year, month, day, hour, minute, second = (int(given.get(unit) or 0) for unit in UNITS)
+        with suppress(ValueError):  # no such day
+            return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  # UTC without a zone
+    return None
 
 
 def _delivery(name: str, own: bool) -> str:
@@ -44,8 +57,8 @@ def _delivery(name: str, own: bool) -> str:
     first, folder, _ = name.partition("/")
     if STAMP.match(first):
         return first
-    if dated := DATE.search(first):
-        return "".join(dated.groups())
+    if made := delivered_at(name):
+        return f"{made:%Y%m%dT%H%M%S}"
     return first if folder and own else PARTS
 
 
@@ -76,7 +89,7 @@ class VacancyInput:
         A delivery holds all that was known when it was made. A later one would not do for an earlier time: of the
         vacancies that were open then it knows what became of them since.
 
-        One delivery is an object or a folder named as a collection names it; all that has the same date in its name;
+        One delivery is an object or a folder named as a collection names it; all that has the same date, see `DATES`;
         below the pipeline's own prefix, any folder; and all other objects together, which are parts of one.
         """
         if self._pipeline.input.take == "all":
