@@ -29,9 +29,10 @@ def text(value: object) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number; one that stands as text counts too."""
+    """Return a finite number; one that stands as text counts too, with blanks between its digits."""
     if isinstance(value, str):
-        return number(float(value)) if _DECIMAL.fullmatch(value.strip()) else None
+        figure = "".join(value.split())
+        return number(float(figure)) if _DECIMAL.fullmatch(figure) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

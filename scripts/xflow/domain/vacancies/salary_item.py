@@ -4,6 +4,7 @@
 (`frequency`: MONTHLY, TWICE_PER_MONTH, ...); `salary` beside it has the same figures without either.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,8 +44,10 @@ def told_mode(item: Mapping[str, Any]) -> str | None:
 
 def _named(salary: Mapping[str, Any], name: str) -> str | None:
     """Return the code of an entry of a dictionary, else what there is of it: a figure by the hour stays one."""
-    return code(salary, name) or text(part(salary, name).get("name")) or text(salary.get(name))
+    found = salary.get(name)
+    known = code(salary, name) or text(part(salary, name).get("name")) or text(found)
+    return known or (json.dumps(found, ensure_ascii=False) if found else None)
 
 
 def _states(salary: Mapping[str, Any]) -> bool:
-    return any(number(salary.get(end)) is not None for end in ("from", "to"))
+    return any(number(salary.get(end)) for end in ("from", "to"))
