@@ -382,6 +382,15 @@ def test_a_mistyped_year_in_one_vacancy_does_not_decide_for_all(typo):
     assert f"vacancy '29' at {typo:%Y-%m-%d}" in checked.notes[0]
 
 
+def test_a_year_mistyped_in_one_vacancy_of_twenty_does_not_decide_for_all():
+    right = flat(snapshot_at=pa.array([SNAPSHOT] * VACANCIES, pa.timestamp("us")))
+    more = right.set_column(0, "vacancy_id", pa.array([f"more {i}" for i in range(VACANCIES)]))
+    wrong = pa.array([dt.datetime(2042, 1, 1)] * VACANCIES, pa.timestamp("us"))
+    checked, _ = Input("vacancies").put(more, right.slice(3), flat(snapshot_at=wrong).slice(0, 3)).run()
+    assert checked.as_of == SNAPSHOT.isoformat()
+    assert checked.notes[0].startswith("3 of 60 accepted rows lie far after all others")
+
+
 @pytest.mark.parametrize("lonely", [False, True])
 def test_a_mistyped_year_in_one_series_does_not_decide_for_all(lonely):
     """In a series of its own the row is accepted, in another one it is a gap, which a training rejects."""

@@ -4,7 +4,7 @@ Values that the API may add any day (areas, roles, kinds of employment), a missi
 and emoji are all accepted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ LONGEST_TEXT = 1_000_000
 AHEAD = np.timedelta64(1, "D").astype("m8[us]").astype(np.int64)
 """How far a clock may be ahead of the snapshot's, in microseconds."""
 
-FEW = 0.01
+FEW = 0.05
 """Largest share of the accepted rows whose snapshots can lie far beyond the rest."""
 
 HOLE = int(np.timedelta64(300, "D").astype("m8[us]").astype(np.int64))
@@ -40,6 +40,8 @@ Flags = npt.NDArray[np.bool_]
 Ticks = npt.NDArray[np.int64]
 
 _TEXTS = [field.name for field in VACANCY_SCHEMA if pa.types.is_string(field.type)]
+_SAID = [name for name in _TEXTS if not name.startswith("salary_")]
+"""What a vacancy is predicted from; the other columns are what a model learns as its label."""
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -67,7 +69,7 @@ class VacancyChecker:
         Last moment, in UTC without a zone, that a used snapshot may have; None for any.
     train
         Whether labels are judged, too. A prediction needs the id, the snapshot and the texts alone: a row whose salary
-        or times cannot be is accepted, and noted.
+        or times cannot be is accepted, and noted, and of rows that differ in those the first is.
     """
 
     def __init__(self, rates: Mapping[str, float], as_of: datetime | None = None, *, train: bool = True) -> None:
@@ -84,7 +86,8 @@ class VacancyChecker:
             found = noted if self._accepts(fault) else codes
             found[fault.broken & (found == VacancyRule.ACCEPTED)] = fault.rule
         self._noted.append(noted)
-        self._parts.append((self._numbers(batch.column(VACANCY_ID)), ticks(batch, SNAPSHOT_AT), _content(batch), codes))
+        content = _content(batch, VACANCY_SCHEMA.names if self._train else _SAID)
+        self._parts.append((self._numbers(batch.column(VACANCY_ID)), ticks(batch, SNAPSHOT_AT), content, codes))
 
     def finish(self) -> Verdict:
         """Judge the rows by the others of their vacancy and return the verdict of every row."""
@@ -238,10 +241,10 @@ def _judge_copies(
     codes[order[np.isin(group, group[copies[differs]])]] = VacancyRule.CONFLICT
 
 
-def _content(rows: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """Return a number that is equal for rows that say the same, other than by chance in 2**64."""
+def _content(rows: pa.RecordBatch, names: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return a number that is equal for rows that say the same in columns, other than by chance in 2**64."""
     mixed = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in VACANCY_SCHEMA.names:
+    for name in names:
         encoded = rows.column(name).dictionary_encode()
         values = encoded.dictionary.cast(pa.string()).to_numpy(zero_copy_only=False)
         hashes = np.append(pd.util.hash_array(values, categorize=False), np.uint64(1))

@@ -170,6 +170,23 @@ def test_a_vacancy_that_says_different_things_at_once(change):
     assert broken({}, {}, change, {"vacancy_id": "2"}) == [VacancyRule.CONFLICT] * 3 + [OK]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"salary_from": 90_000.0},
+        {"salary_currency": "UZS"},
+        {"salary_mode": "HOUR"},
+        {"published_at": OLDER},
+        {"closed_at": NEWER},
+        {"publications": 9},
+    ],
+    ids=str,
+)
+def test_rows_that_differ_in_their_label_alone_are_copies_to_a_prediction(change):
+    assert broken({}, change, train=False) == [OK, VacancyRule.DUPLICATE]
+    assert broken({}, {"name": "another"}, change, train=False) == [VacancyRule.CONFLICT] * 3
+
+
 def test_a_conflict_leaves_the_snapshot_before():
     rows = [{"snapshot_at": OLDER}, {"snapshot_at": NEWER}, {"snapshot_at": NEWER, "name": "other"}]
     assert broken(*rows) == [OK, VacancyRule.CONFLICT, VacancyRule.CONFLICT]
