@@ -105,6 +105,15 @@ def test_short_series_have_no_change():
     assert made["variability"].isna().tolist() == [True, False]
 
 
+def test_what_takes_a_models_place_is_no_figure_of_the_model():
+    zero = panel(n=4, change=lambda values, i: np.append(0.0, values[1:]) if i == 2 else values)
+    ets = build_candidate("ets", {"model": "MAM"}, Setting(12, HORIZON))  # it cannot be of a series with a 0
+    made = profile(
+        zero, Forecaster.fit(zero, {"ets": (1.0, ets)}, Conformal((0.8,), np.ones((1, HORIZON))), 12, HORIZON)
+    )
+    assert made[["forecast", "width"]].isna().to_numpy().tolist() == [[i == 2] * 2 for i in range(4)]
+
+
 def test_ratios_of_zeros_are_finite():
     made = ratio(np.array([0.0, 0.0, 2.0, np.nan]), np.array([0.0, 5.0, 2.0, 1.0]))
     assert made[:3] == pytest.approx([0, -3, 0], abs=1e-3)
