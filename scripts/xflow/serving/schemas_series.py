@@ -28,8 +28,8 @@ class Series(BaseModel):
     id: SeriesId = Field(description="Any name; the answer carries it", examples=["mine"])
     start: str = Field(
         pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6}0{0,3})?)?(Z|[+-]\d{2}:?\d{2})?)?$",
-        description="Start of the period of the first value: the first of a month, the hour, ... In UTC, or with Z "
-        "or an offset, and converted then",
+        description="Start of the period of the first value: the first of a month, the hour, ... By the clock of the "
+        "pipeline's contract.timezone (UTC without one), or with Z or an offset, and converted then",
         examples=["2024-01-01", "2024-01-01T05:00", "2024-01-01T08:00:00+03:00"],
     )
     values: Annotated[list[Number], Field(fail_fast=True)] = Field(
@@ -84,7 +84,7 @@ class SeriesForecast(BaseModel):
     """The forecast of one series."""
 
     id: str
-    timestamps: list[str] = Field(description="Starts of the periods, in UTC")
+    timestamps: list[str] = Field(description="Starts of the periods, by the pipeline's clock")
     forecast: list[float]
     intervals: dict[str, Interval] = Field(description="By nominal coverage in per cent, as 80")
     note: str | None = Field(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from xflow.domain.arrow_types import local
 from xflow.domain.panel import Panel
 from xflow.errors import FeatureSetMissing
 from xflow.pipeline import Pipeline
@@ -134,9 +135,14 @@ def _shape(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: facts[name] for name in ("frequency", "exogenous")}
 
 
-def on_the_clock(moment: datetime, pipeline: Pipeline) -> datetime:  # noqa: ARG001  # of its clock
-    """Return a time of a request as the pipeline's grid counts it, without a zone: in UTC, as its input is."""
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+def on_the_clock(moment: datetime, pipeline: Pipeline) -> datetime:
+    """Return a time of a request as the pipeline's input has it, without a zone: by the contract's clock, or in UTC."""
+    if moment.tzinfo is None:
+        return moment
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    zone = pipeline.contract.timezone
+    shown: datetime = utc if zone is None else local(np.array([utc], "M8[us]"), zone)[0].item()
+    return shown
 
 
 def _ordinal(start: str, pipeline: Pipeline) -> int | None:

@@ -260,6 +260,28 @@ def test_a_start_with_a_zone_is_converted_to_utc(client: TestClient, start: str)
     assert found.json()["forecasts"] == client.post(URL, json={"series": [MINE]}).json()["forecasts"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "start", "status"),
+    [
+        ("Europe/Moscow", "2019-12-31T21:00:00Z", 200),
+        ("Europe/Moscow", "2020-01-01T00:00:00+03:00", 200),
+        ("Europe/Moscow", "2020-01-01", 200),
+        ("Europe/Moscow", "2020-01-01T00:00:00Z", 422),
+        ("America/Bogota", "2020-01-01T05:00:00Z", 200),
+        ("UTC", "2020-01-01T00:00:00Z", 200),
+    ],
+)
+def test_a_start_with_a_zone_is_converted_to_the_contracts_clock(
+    tmp_path: Path, zone: str, start: str, status: int
+) -> None:
+    world = served_world(tmp_path, contract={"frequency": "M", "timezone": zone})
+    with world.client() as client:
+        found = client.post(URL, json={"series": [MINE | {"start": start}]})
+        assert found.status_code == status, found.text
+        if status == 200:
+            assert found.json()["forecasts"] == client.post(URL, json={"series": [MINE]}).json()["forecasts"]
+
+
 def test_a_start_off_the_grid_is_told_with_the_starts_beside_it(client: TestClient) -> None:
     found = problem(client.post(URL, json={"series": [MINE | {"start": "2020-01-01T00:00:00+03:00"}]}), 422)
     assert found[FIELD + "start"] == (
