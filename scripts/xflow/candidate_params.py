@@ -208,8 +208,8 @@ class LogisticParams(EncodingParams):
 
 
 @dataclass(frozen=True, slots=True)
-class TreesParams(EncodingParams):
-    """XGBoost on the multinomial log loss."""
+class BoostingParams(EncodingParams):
+    """What all of XGBoost's losses share."""
 
     trees: Tree = 200
     depth: Depth = 3
@@ -218,20 +218,20 @@ class TreesParams(EncodingParams):
     subsample: Rows = 0.7
     colsample: Features = 0.3
     reg_lambda: Penalty = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TreesParams(BoostingParams):
+    """XGBoost on the multinomial log loss."""
+
     balance: Balance = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class AftParams(EncodingParams):
+class AftParams(BoostingParams):
     """XGBoost ``survival:aft`` on days; for the target ``demand`` alone."""
 
     trees: Tree = 100
-    depth: Depth = 3
-    learning_rate: Rate = 0.05
-    min_child_weight: Child = 3.0
-    subsample: Rows = 0.7
-    colsample: Features = 0.3
-    reg_lambda: Penalty = 1.0
     distribution: Annotated[
         Literal["normal", "logistic", "extreme"], Field(description="of the error of the log of days")
     ] = "normal"
